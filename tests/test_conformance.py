@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that hold for every loss, held against every registered loss."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from cases import Case, cases, every_case
+from support import BACKEND, MODES, to_numpy, value_and_gradient
+
+import tfloss_ext
+from tfloss_ext import registry
+
+KEYS = sorted(registry.classes())
+every_loss = pytest.mark.parametrize("key", KEYS)
+every_mode = pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "graph"])
+
+
+def first(key: str) -> Case:
+    return cases(key)[0]
+
+
+def couples(loss: keras.losses.Loss) -> bool:
+    """Whether samples are compared with each other, so that leaving one out changes the others."""
+    return hasattr(loss, "mining") or getattr(loss, "per_image", True) is False
+
+
+def mean_of(values: np.ndarray) -> float:
+    return float(values.astype("float64").mean())
+
+
+# Class and names
+
+
+@every_loss
+def test_class_is_public_and_a_keras_loss(key):
+    cls = registry.classes()[key]
+    assert getattr(tfloss_ext, cls.__name__) is cls
+    assert issubclass(cls, keras.losses.Loss)
+
+
+@every_loss
+def test_every_name_gives_the_loss(key):
+    cls = registry.classes()[key]
+    for name in (key, *cls.aliases, f"tfloss_ext>{cls.__name__}"):
+        assert type(keras.losses.get(name)) is cls
+        assert type(tfloss_ext.get(name)) is cls
+
+
+@every_loss
+def test_class_name_is_not_a_key(key):
+    assert registry.classes()[key].__name__ not in tfloss_ext.names()
+
+
+# Signature, config and bad input
+
+
+@every_loss
+def test_signature_ends_with_what_every_loss_has(key):
+    *own, reduction, name, dtype = inspect.signature(registry.classes()[key]).parameters.values()
+    assert [p.name for p in (reduction, name, dtype)] == ["reduction", "name", "dtype"]
+    assert [p.default for p in (reduction, name, dtype)] == ["sum_over_batch_size", None, None]
+    assert {p.kind for p in (reduction, name, dtype)} == {inspect.Parameter.KEYWORD_ONLY}
+    assert all(p.default is not inspect.Parameter.empty for p in own)
+
+
+@every_loss
+def test_name_defaults_to_the_key(key):
+    assert tfloss_ext.get(key).name == key
+    assert tfloss_ext.get(key, name="mine").name == "mine"
+
+
+@every_loss
+def test_config_is_json_with_every_argument(key):
+    cls = registry.classes()[key]
+    config = json.loads(json.dumps(cls(dtype="float64").get_config()))
+    assert set(config) == set(inspect.signature(cls).parameters)
+    assert config["dtype"] == "float64"
+    assert cls.from_config(config).get_config() == config
+
+
+@every_case()
+def test_config_rebuilds_the_same_loss(case):
+    loss = case.loss(reduction=None)
+    again = type(loss).from_config(json.loads(json.dumps(loss.get_config())))
+    assert again.get_config() == loss.get_config()
+    np.testing.assert_array_equal(to_numpy(loss(case.y_true, case.y_pred)), to_numpy(again(case.y_true, case.y_pred)))
+
+
+@every_loss
+def test_nonsense_for_any_parameter_raises(key):
+    cls = registry.classes()[key]
+    for field in cls._parameters:
+        with pytest.raises(ValueError, match=rf"Expected {field.name} .*Received: {field.name}='nonsense'"):
+            cls(**{field.name: "nonsense"})
+
+
+@every_loss
+def test_public_docstring_is_complete(key):
+    cls = registry.classes()[key]
+    for part in ("Args:", "Shapes:", "Raises:", "Reference:", ">>>"):
+        assert part in cls.__doc__, part
+    for name in inspect.signature(cls).parameters:
+        assert f"{name}:" in cls.__doc__, name
+
+
+# Values and reductions
+
+
+@every_mode
+@every_loss
+def test_values_are_per_sample_never_a_scalar(key, mode):
+    for case in cases(key):
+        values = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred))
+        assert values.ndim >= 1
+        assert len(values) == len(case.y_pred)
+
+
+@every_case()
+def test_reductions_agree_with_the_values(case):
+    values = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred))
+    known = case.loss().known(*_aligned(case))
+    count = values.size if known is None or couples_positions(case) else to_numpy(known).sum()
+
+    def reduced(reduction):
+        return to_numpy(case.loss(reduction=reduction)(case.y_true, case.y_pred))
+
+    np.testing.assert_allclose(reduced("sum"), values.sum(), rtol=1e-5)
+    np.testing.assert_allclose(reduced("sum_over_batch_size"), values.sum() / count, rtol=1e-5)
+    np.testing.assert_allclose(reduced("mean"), values.sum() / count, rtol=1e-5)
+    np.testing.assert_allclose(reduced("mean_with_sample_weight"), values.sum() / count, rtol=1e-5)
+    np.testing.assert_array_equal(reduced("none"), values)
+
+
+def _aligned(case: Case):
+    loss = case.loss()
+    y_pred = keras.ops.convert_to_tensor(case.y_pred, dtype="float32")
+    return loss.align(loss.read_targets(case.y_true), y_pred)
+
+
+def couples_positions(case: Case) -> bool:
+    """Whether ignored positions leave sums rather than the mean over the values."""
+    return hasattr(case.loss(), "per_image")
+
+
+# Weights
+
+
+@every_case()
+def test_sample_weight_weighs_samples_whatever_the_rank(case):
+    loss = case.loss(reduction=None)
+    values = to_numpy(loss(case.y_true, case.y_pred))
+    weight = np.linspace(0.5, 2.0, len(values)).astype("float32")
+    if getattr(loss, "per_image", True) is False:
+        return
+    expected = values * weight.reshape(-1, *[1] * (values.ndim - 1))
+    np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight)), expected, rtol=1e-5)
+    np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight[:, None])), expected, rtol=1e-5)
+    np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, 3.0)), values * 3.0, rtol=1e-5)
+    mean = case.loss(reduction="mean_with_sample_weight")(case.y_true, case.y_pred, np.ones_like(weight) * 3.0)
+    assert np.isclose(to_numpy(mean), to_numpy(case.loss()(case.y_true, case.y_pred)), rtol=1e-5)
+
+
+@every_mode
+@every_case()
+def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
+    """Even where it holds NaN: value and gradient are those of the batch without it."""
+    if len(case.y_pred) < 2:
+        return
+    dropped = np.zeros(len(case.y_pred), bool)
+    dropped[:: max(len(dropped) - 1, 2)] = True
+    loss = case.loss(reduction="sum")
+    y_true, y_pred = case.y_true.copy(), case.y_pred.copy()
+    y_pred[dropped] = np.nan
+    if y_true.dtype.kind == "f":
+        y_true[dropped] = np.inf
+    value, gradient = value_and_gradient(loss, y_true, y_pred, (~dropped).astype("float32"), mode=mode)
+    expected, slope = value_and_gradient(loss, case.y_true[~dropped], case.y_pred[~dropped], mode=mode)
+    # A coupled loss is "sum" = B times the mean over what is left to compare.
+    scale = len(dropped) / (~dropped).sum() if (couples(loss) and case.y_pred.ndim < 3) or _batch_sum(loss) else 1.0
+    np.testing.assert_allclose(value, expected * scale, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient[~dropped], slope * scale, rtol=1e-4, atol=1e-6)
+    assert not gradient[dropped].any()
+
+
+def _batch_sum(loss) -> bool:
+    return getattr(loss, "per_image", True) is False
+
+
+@every_case()
+def test_a_masked_sample_is_as_good_as_cut_out(case):
+    if len(case.y_pred) < 2:
+        return
+    kept = np.ones(len(case.y_pred), bool)
+    kept[1] = False
+    y_pred = case.y_pred.copy()
+    y_pred[1] = np.nan
+    prediction = keras.ops.convert_to_tensor(y_pred.astype("float32"))
+    prediction._keras_mask = keras.ops.convert_to_tensor(kept)
+    value = to_numpy(case.loss()(case.y_true, prediction))
+    expected = to_numpy(case.loss()(case.y_true[kept], case.y_pred[kept].astype("float32")))
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+@every_case()
+def test_weights_of_a_wrong_shape_raise(case):
+    with pytest.raises(ValueError, match=r"Expected sample_weight to match .* Received: sample_weight.shape="):
+        case.loss()(case.y_true, case.y_pred, np.ones(len(case.y_pred) + 1))
+
+
+# Shapes
+
+
+@every_loss
+def test_shapes_that_do_not_fit_raise_and_are_named(key):
+    case = first(key)
+    with pytest.raises(ValueError, match=r"y_true.shape=\(.*\), y_pred.shape=\("):
+        case.loss()(np.zeros((len(case.y_pred), 2, 7, 5, 3, 2)), case.y_pred)
+    if case.y_pred.ndim > 1:
+        with pytest.raises(ValueError, match=r"y_true.shape=\(.*\), y_pred.shape=\("):
+            case.loss()(np.concatenate([case.y_true] * 2), case.y_pred)
+
+
+@every_loss
+def test_a_column_and_a_vector_are_aligned(key):
+    loss = tfloss_ext.get(key, reduction=None)
+    y, p = np.array([0, 1, 1, 0]), np.array([0.1, 0.8, 0.4, 0.3], "float32")
+    if key == "triplet":
+        with pytest.raises(ValueError, match=r"y_pred\.shape"):
+            loss(y, p)
+        return
+    expected = to_numpy(loss(y[:, None], p[:, None]))
+    assert expected.shape == (4,)
+    for y_true, y_pred in ((y, p[:, None]), (y[:, None], p), (y, p)):
+        np.testing.assert_array_equal(to_numpy(loss(y_true, y_pred)), expected)
+
+
+# Precision
+
+
+def extremes(case: Case) -> list[np.ndarray]:
+    """Predictions at the edges of what a loss may be given, in the shape of the case's own."""
+    shape, loss = case.y_pred.shape, case.loss()
+    signs = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, 1.0, -1.0)
+    if getattr(loss, "from_logits", None) is False:
+        return [np.zeros(shape), np.ones(shape), (signs + 1) / 2]
+    if hasattr(loss, "distance") and len(shape) < 3 and shape[-1:] != (3,):
+        return [np.zeros(shape), np.full(shape, 1e4)]
+    return [np.zeros(shape), np.ones(shape), signs * 1e4, -signs * 1e4, np.full(shape, 1e4)]
+
+
+@every_mode
+@every_case()
+def test_extremes_give_finite_values_and_gradients(case, mode):
+    for y_pred in extremes(case):
+        value, gradient = value_and_gradient(case.loss(), case.y_true, y_pred.astype("float32"), mode=mode)
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
+
+
+@every_case()
+def test_a_batch_of_one_is_finite(case):
+    value, gradient = value_and_gradient(case.loss(), case.y_true[:1], case.y_pred[:1].astype("float32"))
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+
+
+@every_case()
+def test_half_precision_is_raised_inside(case):
+    half = case.y_pred.astype("float16")
+    expected = to_numpy(case.loss(reduction=None)(case.y_true, half.astype("float32")))
+    for dtype in (None, "float16", "bfloat16", "mixed_float16"):
+        values = to_numpy(case.loss(reduction=None, dtype=dtype)(case.y_true, half))
+        assert values.dtype == np.float32
+        np.testing.assert_array_equal(values, expected)
+
+
+# Everywhere
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@every_case()
+def test_unknown_batch_size(case, jit):
+    import tensorflow as tf
+
+    loss = case.loss()
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (case.y_true, case.y_pred)]
+    run = tf.function(loss, input_signature=specs, jit_compile=jit, autograph=False)
+    np.testing.assert_allclose(
+        run(case.y_true, case.y_pred).numpy(), loss(case.y_true, case.y_pred).numpy(), rtol=1e-5, atol=1e-6
+    )
+
+
+@every_loss
+def test_repr_shows_what_differs_from_the_defaults(key):
+    cls = registry.classes()[key]
+    assert repr(cls()) == f"{cls.__name__}()"
+    assert repr(cls(name="mine")) == f"{cls.__name__}(name='mine')"
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX keeps 32-bit integers unless told otherwise")
+def test_any_two_int64_ids_stay_different():
+    x = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0], [5.0, 5.0]], "float32")
+    near = np.array([2**62, 2**62, 2**62 + 1, 2**62 + 1])
+    loss = tfloss_ext.Triplet()
+    expected = to_numpy(loss(np.array([0, 0, 1, 1]), x))
+    np.testing.assert_array_equal(to_numpy(loss(near, x)), expected)
+    np.testing.assert_array_equal(to_numpy(loss(keras.ops.convert_to_tensor(near, dtype="int64"), x)), expected)

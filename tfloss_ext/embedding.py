@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses over embeddings, whose ids or pairs say which belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from tfloss_ext import pairs, replicas, shapes
+from tfloss_ext.base import Loss
+from tfloss_ext.parameters import choice, flag, number, whole
+
+
+class EmbeddingLoss(Loss):
+    """The family of losses with one value per sample, `(B,)`, whatever the rank of the predictions."""
+
+    def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
+        return tuple(y_pred.shape)[:1]
+
+
+class Contrastive(EmbeddingLoss, key="contrastive"):
+    """Pulls similar pairs together and pushes dissimilar ones apart, up to a margin.
+
+    `y d**2 + (1 - y) max(margin - d, 0)**2` for a pair at distance d, y being 1 where the two are similar.
+
+    Args:
+        margin: >= 0, the distance beyond which dissimilar pairs cost nothing.
+        distance: `"l2"`, or `"cosine"` (1 - cosine), for pairs of embeddings; given distances are taken as they are.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"contrastive"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: distances `(B,)` or `(B, 1)`, or pairs of embeddings `(B, 2, D)`.
+        y_true: `(B,)` or `(B, 1)`, 1 similar, 0 dissimilar. Values: `(B,)`, in the distance's unit squared.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006.
+
+    Example:
+        >>> loss = Contrastive(margin=1.0)
+        >>> print(f"{loss([1, 0, 0], [0.5, 0.4, 2.0]):.4f}")
+        0.2033
+    """
+
+    margin: float = number(default=1.0, at_least=0)
+    distance: str = choice(options=("l2", "cosine"), default="l2")
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        shape = tuple(y_pred.shape)
+        if len(shape) == 2 and shape[1] == 1:
+            y_pred = ops.squeeze(y_pred, -1)
+        elif not (len(shape) == 1 or (len(shape) == 3 and shape[1] == 2)):
+            raise shapes.mismatch("distances (B,) or (B, 1), or pairs (B, 2, D)", y_true, y_pred)
+        return shapes.flat_ids(y_true, y_pred), y_pred
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        if len(y_pred.shape) == 3:
+            y_pred = pairs.distance(y_pred[:, 0], y_pred[:, 1], self.distance)
+        return y_true * ops.square(y_pred) + (1.0 - y_true) * ops.square(ops.relu(self.margin - y_pred))
+
+
+class PairLoss(EmbeddingLoss):
+    """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
+
+    A subclass gives `kernel()`, the maths of one anchor as `pairs` describes it. The values are scaled so that their
+    mean is the mean over all that the kernel counts.
+    """
+
+    cross_replica: bool = flag(default=True, kw_only=True)
+    block_size: int | None = whole(default=None, at_least=1, optional=True, kw_only=True)
+    distance: str
+
+    def kernel(self) -> pairs.Kernel:
+        """The maths of one anchor."""
+        raise NotImplementedError(f"{type(self).__name__} defines no kernel()")
+
+    def read_targets(self, y_true: Any) -> Any:
+        return None if y_true is None else pairs.comparable(y_true)
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        if len(y_pred.shape) != 2 or y_true is None:
+            raise shapes.mismatch("ids (B,) or (B, 1) and embeddings (B, D)", y_true, y_pred)
+        return shapes.flat_ids(y_true, y_pred), y_pred
+
+    def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
+        batch = self.value_shape(y_pred)
+        kept = None if mask is None else shapes.to_leading_axes(mask, batch, "mask")
+        if weight is not None:
+            weight = ops.broadcast_to(shapes.to_leading_axes(weight, batch, "sample_weight"), ops.shape(y_pred)[:1])
+            kept = shapes.both(kept, ops.not_equal(weight, 0))
+        values = self.call(y_true, y_pred, kept)
+        if self.reduction == "mean_with_sample_weight" and kept is not None:
+            # Divided by the weights of the samples that are left, not by the size of the batch.
+            weight = ops.cast(kept, values.dtype) if weight is None else weight * ops.cast(kept, values.dtype)
+            values = values * ops.mean(ops.cast(kept, values.dtype))
+        return values, weight, None
+
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
+        batch = ops.shape(y_pred)[0]
+        kept = ops.ones((batch,), dtype="bool") if kept is None else kept
+        own, columns, ids, column_kept, copies = ops.arange(batch, dtype="int32"), y_pred, y_true, kept, 1
+        if self.cross_replica and replicas.count() > 1:
+            columns, start = replicas.gather(y_pred)
+            ids, column_kept, copies = replicas.gather(y_true)[0], replicas.gather(kept)[0], replicas.count()
+            own = own + start
+        totals = pairs.rows(
+            self.kernel(),
+            y_pred,
+            columns,
+            y_true,
+            ids,
+            own=own,
+            anchor_kept=kept,
+            column_kept=column_kept,
+            distance=self.distance,
+            block_size=self.block_size,
+        )
+        count = ops.stop_gradient(ops.sum(totals[:, 1]))
+        if copies > 1:
+            count = replicas.total(count)
+        return totals[:, 0] * ops.divide_no_nan(ops.cast(batch * copies, y_pred.dtype), count)
+
+
+class Triplet(
+    PairLoss,
+    key="triplet",
+    presets={
+        "triplet_semi_hard": {"mining": "semi_hard"},
+        "triplet_hard": {"mining": "hard"},
+        "triplet_all": {"mining": "all"},
+    },
+):
+    """Brings samples of one id closer to each other than to samples of other ids, by a margin.
+
+    `max(d(anchor, positive) - d(anchor, negative) + margin, 0)`, for triplets mined in the batch or given.
+
+    Args:
+        margin: >= 0, in the unit of the distance; unused with `soft_margin`.
+        mining: Which triplets of the batch count. `"semi_hard"`: each positive pair with the nearest negative farther
+            than the positive, else the farthest negative; mean over positive pairs. `"hard"`: the farthest positive
+            and the nearest negative of each anchor; mean over anchors that have both. `"all"`: every triplet; mean
+            over those above 0.
+        distance: `"l2"`, `"squared_l2"` or `"cosine"` (1 - cosine).
+        soft_margin: `log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge.
+        swap: For given triplets, use d(positive, negative) where it is less than d(anchor, negative).
+        cross_replica: Under `tf.distribute`, compare with the samples of every replica.
+        block_size: Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but
+            large batches.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"triplet"`, or the preset's name.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`, or given triplets `(B, 3, D)`: anchor, positive, negative.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not; unused for given triplets.
+        Values: `(B,)`, each anchor's share, in the unit of the distance; their mean is the loss of the batch. An anchor
+        with nothing to compare costs 0. A sample of weight 0 takes part in no triplet.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Schroff, Kalenichenko & Philbin, FaceNet, arXiv:1503.03832 (semi-hard); Hermans, Beyer & Leibe, In Defense of
+        the Triplet Loss, arXiv:1703.07737 (hard, all, soft margin); Balntas et al., Learning local feature descriptors
+        with triplets and shallow convolutional neural networks, BMVC 2016 (swap).
+
+    Example:
+        >>> loss = Triplet(margin=1.0)
+        >>> print(f"{loss([0, 0, 1, 1], [[0.0], [1.0], [1.5], [4.0]]):.4f}")
+        1.0000
+    """
+
+    margin: float = number(default=1.0, at_least=0)
+    mining: str = choice(options=("semi_hard", "hard", "all"), default="semi_hard")
+    distance: str = choice(options=("l2", "squared_l2", "cosine"), default="l2")
+    soft_margin: bool = flag(default=False)
+    swap: bool = flag(default=False)
+
+    def kernel(self) -> pairs.Kernel:
+        kernels = {"semi_hard": pairs.semi_hard, "hard": pairs.hard, "all": pairs.all_triplets}
+        return kernels[self.mining](self.margin, self.soft_margin)
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        if len(y_pred.shape) == 3 and y_pred.shape[1] == 3:
+            return None, y_pred
+        return super().align(y_true, y_pred)
+
+    def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
+        given = len(y_pred.shape) == 3
+        family = EmbeddingLoss if given else PairLoss
+        return family.evaluate(self, y_true, y_pred, weight, mask)
+
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
+        if len(y_pred.shape) == 2:
+            return super().call(y_true, y_pred, kept)
+        anchor, positive, negative = (y_pred[:, i] for i in range(3))
+        near, far = pairs.distance(anchor, positive, self.distance), pairs.distance(anchor, negative, self.distance)
+        if self.swap:
+            far = ops.minimum(far, pairs.distance(positive, negative, self.distance))
+        return ops.softplus(near - far) if self.soft_margin else ops.relu(near - far + self.margin)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets over classes: ids or one-hot, told apart by shape, for every loss whose predictions are `(..., C)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfloss_ext import shapes
+from tfloss_ext.base import Loss
+
+
+class ClassLoss(Loss):
+    """The family of losses over classes.
+
+    `call` gets either ids, integers of `y_pred`'s shape without its last axis, or dense targets of `y_pred`'s shape,
+    which keep an integer or boolean type where they have one: that says they are hard. With C == 1 they are dense.
+    """
+
+    def read_targets(self, y_true: Any) -> Any:
+        y_true = y_true if ops.is_tensor(y_true) else np.asarray(y_true)
+        dtype = keras.backend.standardize_dtype(y_true.dtype)
+        if keras.backend.is_float_dtype(dtype):
+            return ops.convert_to_tensor(y_true, dtype=self.compute_dtype)
+        return ops.convert_to_tensor(y_true, dtype="bool" if dtype == "bool" else "int32")
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        pred = shapes.with_last_axis(y_pred)
+        if len(pred.shape) < 2:
+            raise shapes.mismatch("y_pred of shape (B, ..., C)", y_true, y_pred)
+        if pred.shape[-1] == 1:
+            dense = y_true if len(y_true.shape) == len(pred.shape) else ops.expand_dims(y_true, -1)
+            if shapes.fits(dense.shape, pred.shape):
+                return dense, pred
+        elif shapes.fits(y_true.shape, pred.shape):
+            return y_true, pred
+        elif shapes.fits(y_true.shape, tuple(pred.shape)[:-1]):
+            return ops.cast(y_true, "int32"), pred
+        elif shapes.fits(y_true.shape, (*tuple(pred.shape)[:-1], 1)):
+            return ops.cast(ops.squeeze(y_true, -1), "int32"), pred
+        raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
+
+    def known(self, y_true: Any, y_pred: Any) -> Any:
+        ignored = getattr(self, "ignore_class", None)
+        if ignored is None or not -(2**31) <= ignored < 2**31:
+            return None
+        return ops.not_equal(class_ids(y_true, y_pred), ops.cast(ignored, "int32"))
+
+    def classes(self, y_pred: Any) -> int:
+        """How many classes `(..., C)` distinguishes: two where one probability is given."""
+        return max(int(y_pred.shape[-1]), 2)
+
+
+def are_ids(y_true: Any, y_pred: Any) -> bool:
+    """Whether aligned targets are ids rather than dense."""
+    return len(y_true.shape) < len(y_pred.shape)
+
+
+def class_ids(y_true: Any, y_pred: Any) -> Any:
+    """The id of each position: itself, the argmax of a dense target, or the rounded target of a single class."""
+    if are_ids(y_true, y_pred):
+        return y_true
+    if y_pred.shape[-1] == 1:
+        return ops.cast(ops.round(ops.squeeze(ops.cast(y_true, y_pred.dtype), -1)), "int32")
+    return ops.argmax(y_true, axis=-1)
+
+
+def one_hot(y_true: Any, y_pred: Any) -> Any:
+    """Dense targets from aligned ones; from ids they are boolean, and an id that is no class has none."""
+    if not are_ids(y_true, y_pred):
+        return y_true
+    return ops.equal(ops.expand_dims(y_true, -1), ops.arange(y_pred.shape[-1], dtype=y_true.dtype))
+
+
+def hard(y_true: Any) -> bool:
+    """Whether dense targets are known to be 0 or 1, whatever their values will be."""
+    return not keras.backend.is_float_dtype(keras.backend.standardize_dtype(y_true.dtype))
+
+
+def smooth(y_true: Any, amount: float, classes: int, dtype: str) -> Any:
+    """Targets moved by `amount` toward the uniform distribution over the classes."""
+    if amount == 0.0:
+        return y_true
+    return ops.cast(y_true, dtype) * (1.0 - amount) + amount / classes
+
+
+def two_classes(y_true: Any, y_pred: Any, *, from_logits: bool) -> tuple[Any, Any]:
+    """What one probability (or logit) per position says, `(..., 1)`, said of two classes, `(..., 2)`."""
+    if y_pred.shape[-1] != 1:
+        return y_true, y_pred
+    first = ops.zeros_like(y_pred) if from_logits else 1.0 - y_pred
+    y_pred = ops.concatenate([first, y_pred], axis=-1)
+    if hard(y_true):
+        return ops.cast(ops.squeeze(y_true, -1), "int32"), y_pred
+    return ops.concatenate([1.0 - y_true, y_true], axis=-1), y_pred

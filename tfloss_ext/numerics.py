@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stable primitives: logarithms and roots that stay finite, and closed-form gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+EPSILON = 1e-7  # Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm needs it.
+
+
+def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward(*tensors)` with the gradient `backward(upstream, *tensors)`, on every backend.
+
+    All else that the two need, integers and hyper-parameters, comes in by closure and gets no gradient.
+    """
+
+    def function(*tensors: Any) -> Any:
+        def gradient(*args: Any, upstream: Any = None) -> Any:
+            # PyTorch hands back the tensors and names the upstream gradient; the others pass the latter alone.
+            if upstream is None:
+                return backward(args[0], *tensors)
+            return backward(upstream, *args)
+
+        return forward(*tensors), gradient
+
+    wrapped: Callable[..., Any] = ops.custom_gradient(function)
+    return wrapped
+
+
+def log_cosh(error: Any) -> Any:
+    """log(cosh(error)), exact from tiny to huge errors, with gradient tanh(error)."""
+
+    def forward(e: Any) -> Any:
+        size = ops.abs(e)
+        small = -0.5 * ops.log1p(-ops.square(ops.tanh(ops.minimum(size, 1.0))))
+        large = size + ops.log1p(ops.exp(-2.0 * size)) - math.log(2.0)
+        return ops.where(size < 1.0, small, large)
+
+    return with_gradient(forward, lambda upstream, e: upstream * ops.tanh(e))(error)
+
+
+def ratio(numerator: Any, denominator: Any) -> Any:
+    """numerator / denominator, and 0 where both are 0."""
+    return ops.divide_no_nan(numerator, denominator)
+
+
+def norm(vectors: Any) -> Any:
+    """The Euclidean norm over the last axis, whose gradient at the zero vector is 0."""
+
+    def forward(x: Any) -> Any:
+        # Scaled by the largest entry: squares neither overflow nor vanish.
+        largest = ops.max(ops.abs(x), axis=-1, keepdims=True)
+        scaled = ops.divide_no_nan(x, largest)
+        return ops.squeeze(largest, -1) * ops.sqrt(ops.sum(ops.square(scaled), axis=-1))
+
+    def backward(upstream: Any, x: Any) -> Any:
+        return ops.expand_dims(upstream, -1) * ops.divide_no_nan(x, ops.expand_dims(norm(x), -1))
+
+    return with_gradient(forward, backward)(vectors)
+
+
+def normalize(vectors: Any) -> Any:
+    """Vectors of length 1 over the last axis; a zero vector stays one and gets no gradient."""
+    return ops.divide_no_nan(vectors, ops.expand_dims(norm(vectors), -1))

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hyper-parameters: what a declaration such as `gamma: float = number(default=2.0, at_least=0)` accepts."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+REQUIRED = dataclasses.MISSING
+
+
+def number(
+    *,
+    default: Any = REQUIRED,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    optional: bool = False,
+    kw_only: bool = False,
+) -> Any:
+    """A finite real number in a range; `optional` admits `None`."""
+    return _field(default, kw_only, _Number(at_least, above, at_most, below, optional=optional))
+
+
+def numbers(
+    *,
+    default: Any = REQUIRED,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    optional: bool = False,
+    kw_only: bool = False,
+) -> Any:
+    """A number, or a sequence of numbers with one per class or output."""
+    spec = _Number(at_least, above, at_most, below, optional=optional, many=True)
+    return _field(default, kw_only, spec)
+
+
+def whole(
+    *,
+    default: Any = REQUIRED,
+    at_least: int | None = None,
+    optional: bool = False,
+    kw_only: bool = False,
+) -> Any:
+    """A whole number."""
+    return _field(default, kw_only, _Whole(at_least, optional=optional))
+
+
+def flag(*, default: Any = REQUIRED, kw_only: bool = False) -> Any:
+    """`True` or `False`."""
+    return _field(default, kw_only, _Flag())
+
+
+def choice(*, options: Sequence[str], default: Any = REQUIRED, kw_only: bool = False) -> Any:
+    """One of a few strings."""
+    return _field(default, kw_only, _Choice(tuple(options)))
+
+
+def nearest(word: str, known: Sequence[str], count: int = 3) -> list[str]:
+    """The known words that a misspelt one may have meant, best first."""
+    return difflib.get_close_matches(word, known, n=count, cutoff=0.5)
+
+
+def _field(default: Any, kw_only: bool, spec: Any) -> Any:
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"spec": spec})
+
+
+def check(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value as plain Python data, or a `ValueError` that says what was expected."""
+    spec = field.metadata["spec"]
+    try:
+        return spec.check(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        expected = f"{field.name} {spec.expected}"
+        raise ValueError(f"Expected {expected}. Received: {field.name}={value!r}") from error
+
+
+def _plain(value: Any) -> float:
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError
+    return float(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Number:
+    at_least: float | None
+    above: float | None
+    at_most: float | None
+    below: float | None
+    _: dataclasses.KW_ONLY
+    optional: bool = False
+    many: bool = False
+
+    def check(self, value: Any) -> float | list[float] | None:
+        if value is None and self.optional:
+            return None
+        if self.many and np.ndim(value) == 1 and len(value):
+            return [self._check_one(item) for item in value]
+        return self._check_one(value)
+
+    def _check_one(self, value: Any) -> float:
+        plain = _plain(value)
+        inside = (
+            math.isfinite(plain)
+            and (self.at_least is None or plain >= self.at_least)
+            and (self.above is None or plain > self.above)
+            and (self.at_most is None or plain <= self.at_most)
+            and (self.below is None or plain < self.below)
+        )
+        if not inside:
+            raise ValueError
+        return plain
+
+    @property
+    def expected(self) -> str:
+        left = f"[{self.at_least}" if self.above is None else f"({self.above}"
+        right = f"{self.at_most}]" if self.below is None else f"{self.below})"
+        if "None" not in left and "None" not in right:
+            text = f"in {left}, {right}"
+        elif self.at_least is not None:
+            text = f">= {self.at_least}"
+        elif self.above is not None:
+            text = f"> {self.above}"
+        else:
+            text = "to be a finite number"
+        if self.many:
+            text += " (a number or a list of numbers)"
+        return f"{text} or None" if self.optional else text
+
+
+@dataclasses.dataclass(frozen=True)
+class _Whole:
+    at_least: int | None
+    _: dataclasses.KW_ONLY
+    optional: bool = False
+
+    def check(self, value: Any) -> int | None:
+        if value is None and self.optional:
+            return None
+        plain = _plain(value)
+        if plain != int(plain) or (self.at_least is not None and plain < self.at_least):
+            raise ValueError
+        # int(value), not int(plain): an id beyond 2**53 keeps its last digits.
+        return int(value)
+
+    @property
+    def expected(self) -> str:
+        text = "to be a whole number"
+        if self.at_least is not None:
+            text += f" >= {self.at_least}"
+        return f"{text} or None" if self.optional else text
+
+
+@dataclasses.dataclass(frozen=True)
+class _Flag:
+    expected = "to be True or False"
+
+    def check(self, value: Any) -> bool:
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        return bool(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Choice:
+    options: tuple[str, ...]
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.options:
+            raise ValueError
+        return value
+
+    @property
+    def expected(self) -> str:
+        return "to be one of " + ", ".join(repr(option) for option in self.options)

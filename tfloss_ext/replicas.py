@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several replicas share. The only room that knows `tf.distribute`; on JAX a loss sees the global batch anyway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def count() -> int:
+    """The number of replicas that compute gradients together: 1 but under `tf.distribute`."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def _context() -> Any:
+    """The replica context where more than one replica runs, else None (as in Keras's first, symbolic call)."""
+    if count() == 1:
+        return None
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context()
+
+
+def share(loss: Any) -> Any:
+    """A replica's part of the mean over all of them, as Keras scales its own losses: gradients are summed."""
+    replicas = count()
+    return loss if replicas == 1 else loss * (1.0 / replicas)
+
+
+def total(value: Any) -> Any:
+    """The sum over all replicas."""
+    context = _context()
+    if context is None:
+        return value
+    return context.all_reduce("sum", value)
+
+
+def gather(tensor: Any) -> tuple[Any, Any]:
+    """The tensors of all replicas, one below the other, and the row at which this replica's own begin."""
+    context = _context()
+    if context is None:
+        return tensor, 0
+    import tensorflow as tf
+
+    rows = context.all_gather(ops.reshape(ops.shape(tensor)[0], (1,)), 0)
+    before = tf.range(tf.size(rows)) < context.replica_id_in_sync_group
+    return context.all_gather(tensor, 0), tf.reduce_sum(tf.where(before, rows, 0))
