@@ -294,7 +294,6 @@ def test_a_key_of_this_package_cannot_be_taken():
     assert type(keras.losses.get("focal")) is tfloss_ext.Focal
 
 
-@pytest.mark.xfail(reason="register() tells Keras of the class before it checks that the names are free")
 def test_a_class_that_is_refused_leaves_no_trace():
     first = define()
     with pytest.raises(ValueError, match="Expected a name that is free"):
@@ -393,11 +392,7 @@ def test_without_the_table_one_warning_says_what_still_works(without_table):
         ("bare", "ValueError: Could not interpret loss identifier: focal"),
         ("of keras", "mean_squared_error"),
         ("get", "Focal(gamma=3.0)"),
-        pytest.param(
-            "get of keras",
-            "mean_squared_error",
-            marks=pytest.mark.xfail(reason="get() knows the names of Keras only through the table"),
-        ),
+        ("get of keras", "mean_squared_error"),
         ("names", True),
         ("config", "Focal(gamma=3.0)"),
         ("fit", ["loss"]),

@@ -360,13 +360,8 @@ def saved(tmp_path_factory) -> dict[tuple[str, str, str], Saved | str]:
 
 
 def named(files: list[tuple[str, str, str]]) -> list:
-    """The files as parameters of a test, those marked that do not work yet."""
-    preset = pytest.mark.xfail(reason="a preset is no class that legacy files can name: 'Could not locate class'")
-    made = {name for name in STRINGS if registry._factories[name] not in CLASSES.values()}
-    return [
-        pytest.param(file, id=said(file), marks=[preset] if file[1] in made and file[2] == "h5" else [])
-        for file in files
-    ]
+    """The files as parameters of a test."""
+    return [pytest.param(file, id=said(file)) for file in files]
 
 
 def said(file: tuple[str, str, str]) -> str:

@@ -68,7 +68,7 @@ class Loss(keras.losses.Loss):
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
         # Positional parameters before keyword-only ones, whichever class of the family declared them.
-        cls._parameters = tuple(sorted(dataclasses.fields(cls), key=lambda field: bool(field.kw_only)))  # type: ignore[arg-type]
+        cls._parameters = tuple(sorted(dataclasses.fields(cls), key=lambda field: bool(field.kw_only)))
         if "__init__" not in vars(cls):
             cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
         if key is None:

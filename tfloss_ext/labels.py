@@ -12,6 +12,9 @@ from keras import ops
 from tfloss_ext import shapes
 from tfloss_ext.base import Loss
 
+# Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
+FEW_CLASSES = 8
+
 
 class ClassLoss(Loss):
     """The family of losses over classes.
@@ -78,6 +81,11 @@ def one_hot(y_true: Any, y_pred: Any) -> Any:
 def hard(y_true: Any) -> bool:
     """Whether dense targets are known to be 0 or 1, whatever their values will be."""
     return not keras.backend.is_float_dtype(keras.backend.standardize_dtype(y_true.dtype))
+
+
+def is_boolean(y_true: Any) -> bool:
+    """Whether targets are of boolean type."""
+    return bool(keras.backend.standardize_dtype(y_true.dtype) == "bool")
 
 
 def smooth(y_true: Any, amount: float, classes: int, dtype: str) -> Any:

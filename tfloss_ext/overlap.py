@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from keras import ops
@@ -98,37 +99,53 @@ def region_sums(
 ) -> Any:
     """The sums of w*p*y, w*p and w*y over the positions of each image, `(3, B, C)`; squared: of w*p*p and w*y*y.
 
-    Inside, classes come before positions, `(B, C, N)`: the sums run over contiguous memory, and no sum over a short
-    last axis, the slowest kernel of TensorFlow, is left in the softmax.
-
     Args:
         y_true: Ids `(B, ...)` or dense targets `(B, ..., C)`.
         y_pred: `(B, ..., C)`, what `activation` makes probabilities of.
         weight: None, or `(B, ...)`.
+        activation: `"softmax"`, `"sigmoid"` or None.
+        squared: Sum squares of p and of y in place of p and y.
     """
-    activate, pull_back = _ACTIVATIONS[activation]
-    classes, dtype = y_pred.shape[-1], y_pred.dtype
+    sums = _sums_of_few if y_pred.shape[-1] <= labels.FEW_CLASSES else _sums_of_many
+    return sums(y_true, y_pred, weight, activation, squared)
+
+
+def _sums_of_few(y_true: Any, y_pred: Any, weight: Any, activation: str | None, squared: bool) -> Any:
+    """One array `(B, N)` for each class, no axis of classes: sums over a short last axis are slow everywhere."""
+    classes, zero = y_pred.shape[-1], ops.zeros((), dtype=y_pred.dtype)
+    weight = None if weight is None else _flat(ops.cast(weight, y_pred.dtype))
     if labels.are_ids(y_true, y_pred):
-        ids = ops.expand_dims(_flat(y_true), 1)
-        target = ops.cast(ops.equal(ids, ops.reshape(ops.arange(classes, dtype=ids.dtype), (1, -1, 1))), dtype)
+        targets = [ops.equal(_flat(y_true), c) for c in range(classes)]
     else:
-        target = _classes_first(ops.cast(y_true, dtype))
-    weight = None if weight is None else ops.expand_dims(_flat(ops.cast(weight, dtype)), 1)
-    weighted = _product(target, weight)
-    actual = weighted * target if squared and not labels.hard(y_true) else weighted
-    actual = ops.sum(actual, axis=-1)
+        targets = _by_class(y_true if labels.is_boolean(y_true) else ops.cast(y_true, y_pred.dtype))
+    boolean = labels.is_boolean(targets[0])
+
+    def inside(target: Any, values: Any) -> Any:
+        return ops.where(target, values, zero) if boolean else target * values
+
+    def total(parts: list[Any]) -> Any:
+        return ops.stack([ops.sum(_product(part, weight), axis=1) for part in parts], axis=1)
+
+    actual = [ops.cast(target, y_pred.dtype) for target in targets]
+    actual = total([y * y for y in actual] if squared and not boolean else actual)
 
     def forward(x: Any) -> Any:
-        p = activate(_classes_first(x))
-        predicted = _product(p * p if squared else p, weight)
-        return ops.stack([ops.sum(p * weighted, axis=-1), ops.sum(predicted, axis=-1), actual], axis=0)
+        probabilities = _activated(_by_class(x), activation)
+        intersection = total([inside(y, p) for y, p in zip(targets, probabilities, strict=True)])
+        return ops.stack([intersection, total([p * p if squared else p for p in probabilities]), actual], axis=0)
 
     def backward(upstream: Any, x: Any) -> Any:
-        p = activate(_classes_first(x))
-        of_product, of_predicted = ops.expand_dims(upstream[0], -1), ops.expand_dims(upstream[1], -1)
-        of_predicted = 2.0 * of_predicted * p if squared else of_predicted
-        gradient = pull_back(p, weighted * of_product + _product(of_predicted, weight))
-        return ops.reshape(ops.transpose(gradient, (0, 2, 1)), ops.shape(x))
+        probabilities = _activated(_by_class(x), activation)
+        gradients = []
+        for c, (y, p) in enumerate(zip(targets, probabilities, strict=True)):
+            of_product, of_predicted = upstream[0, :, c : c + 1], upstream[1, :, c : c + 1]
+            of_predicted = 2.0 * of_predicted * p if squared else of_predicted
+            both = of_product + of_predicted
+            gradient = ops.where(y, both, of_predicted) if boolean else y * of_product + of_predicted
+            gradients.append(_product(gradient, weight))
+        gradients = _pulled_back(probabilities, gradients, activation)
+        # Stacked in front and transposed, as stacking at the end copies single elements on TensorFlow.
+        return ops.reshape(ops.transpose(ops.stack(gradients, axis=0), (1, 2, 0)), ops.shape(x))
 
     return numerics.with_gradient(forward, backward)(y_pred)
 
@@ -138,27 +155,44 @@ def _flat(tensor: Any) -> Any:
     return ops.reshape(tensor, (ops.shape(tensor)[0], -1))
 
 
-def _classes_first(tensor: Any) -> Any:
-    """`(B, ..., C)` as `(B, C, N)`."""
-    return ops.transpose(ops.reshape(tensor, (ops.shape(tensor)[0], -1, tensor.shape[-1])), (0, 2, 1))
+def _by_class(tensor: Any) -> list[Any]:
+    """`(B, ..., C)` as C arrays `(B, N)`."""
+    return [_flat(part) for part in ops.unstack(tensor, tensor.shape[-1], axis=-1)]
 
 
-def _softmax(x: Any) -> Any:
-    exponentials = ops.exp(x - ops.max(x, axis=1, keepdims=True))
-    return exponentials * (1.0 / ops.sum(exponentials, axis=1, keepdims=True))
+def _activated(parts: list[Any], activation: str | None) -> list[Any]:
+    """The probabilities of each class."""
+    if activation == "sigmoid":
+        return [ops.sigmoid(x) for x in parts]
+    if activation is None:
+        return parts
+    largest = functools.reduce(ops.maximum, parts)
+    exponentials = [ops.exp(x - largest) for x in parts]
+    inverse = 1.0 / functools.reduce(ops.add, exponentials)
+    return [e * inverse for e in exponentials]
 
 
-def _softmax_back(p: Any, gradient: Any) -> Any:
-    product = p * gradient
-    return product - p * ops.sum(product, axis=1, keepdims=True)
+def _pulled_back(probabilities: list[Any], gradients: list[Any], activation: str | None) -> list[Any]:
+    """Gradients with respect to what was activated, from those with respect to the probabilities."""
+    pairs = list(zip(probabilities, gradients, strict=True))
+    if activation == "sigmoid":
+        return [g * (p * (1.0 - p)) for p, g in pairs]
+    if activation is None:
+        return gradients
+    products = [p * g for p, g in pairs]
+    sum_of_products = functools.reduce(ops.add, products)
+    return [product - p * sum_of_products for p, product in zip(probabilities, products, strict=True)]
 
 
-# Each with what makes a gradient with respect to its result one with respect to its argument.
-_ACTIVATIONS = {
-    "softmax": (_softmax, _softmax_back),
-    "sigmoid": (ops.sigmoid, lambda p, gradient: gradient * (p * (1.0 - p))),
-    None: (lambda x: x, lambda _, gradient: gradient),
-}
+def _sums_of_many(y_true: Any, y_pred: Any, weight: Any, activation: str | None, squared: bool) -> Any:
+    """Sums next to the axis of classes, which is long enough for the kernels of the backend."""
+    batch, classes = ops.shape(y_pred)[0], y_pred.shape[-1]
+    p = y_pred if activation is None else getattr(ops, activation)(y_pred)
+    p = ops.reshape(p, (batch, -1, classes))
+    y = ops.reshape(ops.cast(labels.one_hot(y_true, y_pred), p.dtype), (batch, -1, classes))
+    weight = None if weight is None else ops.expand_dims(_flat(ops.cast(weight, p.dtype)), -1)
+    parts = [p * y, p * p if squared else p, y * y if squared else y]
+    return ops.stack([ops.sum(_product(part, weight), axis=1) for part in parts], axis=0)
 
 
 class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):

@@ -44,12 +44,13 @@ _table = _find_table()
 
 def register(cls: type[Loss], key: str, *, aliases: tuple[str, ...], package: str, presets: Mapping[str, Any]) -> None:
     """Make a loss known to Keras under its key, its aliases, its presets and its registered name."""
-    keras.saving.register_keras_serializable(package=package, name=cls.__name__)(cls)
     names: dict[str, type] = dict.fromkeys((key, *aliases, f"{package}>{cls.__name__}"), cls)
     names |= {name: _preset(cls, name, parameters) for name, parameters in presets.items()}
     for name, factory in names.items():
         if name in _factories and not _same_definition(_factories[name], factory):
             raise ValueError(f"Expected a name that is free. Received: {name!r}, which {_factories[name]} has")
+    for factory in set(names.values()):
+        keras.saving.register_keras_serializable(package=package, name=factory.__name__)(factory)
     for name, factory in names.items():
         _offer_to_keras(name, factory)
         _factories[name] = factory
@@ -81,7 +82,13 @@ def _preset(cls: type[Loss], name: str, parameters: Mapping[str, Any]) -> type:
     def make(_: type, **overrides: Any) -> Loss:
         return cls(**{"name": name, **parameters, **overrides})
 
-    return type(name, (), {"__new__": make, "__module__": cls.__module__, "__doc__": f"{cls.__name__}({parameters})"})
+    # Keras's HDF5 files turn the string into a config of the class of that name.
+    methods = {
+        "__new__": make,
+        "get_config": cls.get_config,
+        "from_config": staticmethod(lambda config: make(cls, **config)),
+    }
+    return type(name, (), {**methods, "__module__": cls.__module__, "__doc__": f"`{cls.__name__}` with {parameters}."})
 
 
 def get(identifier: Any, **parameters: Any) -> Any:
@@ -105,16 +112,23 @@ def get(identifier: Any, **parameters: Any) -> Any:
         Focal(gamma=3.0)
     """
     if isinstance(identifier, str):
-        known = {**(_table or {}), **_factories}
-        if identifier not in known:
-            hints = nearest(identifier, list(known)) or names()
-            raise ValueError(f"Unknown loss: {identifier!r}. The nearest names are: {', '.join(map(repr, hints))}")
-        identifier = known[identifier]
+        identifier = _factories[identifier] if identifier in _factories else _keras_loss(identifier)
     if inspect.isclass(identifier):
         return identifier(**parameters)
     if parameters:
         raise ValueError(f"Expected a name or a class with parameters. Received: {identifier!r} with {parameters}")
     return keras.losses.get(identifier)
+
+
+def _keras_loss(name: str) -> Any:
+    """What Keras has by that name, a class or a function."""
+    if _table is not None and name in _table:
+        return _table[name]
+    try:
+        return keras.losses.get(name)
+    except ValueError as error:
+        hints = nearest(name.lower(), [*_factories, *(_table or {})]) or names()
+        raise ValueError(f"Unknown loss: {name!r}. The nearest names are: {', '.join(map(repr, hints))}") from error
 
 
 def names() -> list[str]:
