@@ -31,8 +31,7 @@ def distance(x: Any, y: Any, kind: str) -> Any:
         return numerics.norm(x - y)
     if kind == "squared_l2":
         return ops.sum(ops.square(x - y), axis=-1)
-    # Half the squared distance of unit vectors is 1 - cosine, without its cancellation.
-    return 0.5 * ops.sum(ops.square(numerics.normalize(x) - numerics.normalize(y)), axis=-1)
+    return ops.relu(1.0 - ops.sum(numerics.normalize(x) * numerics.normalize(y), axis=-1))
 
 
 def comparable(ids: Any) -> Any:

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times every loss against its peer in one run and writes `docs/benchmarks.md`.
+
+    python benchmarks/report.py
+
+Times are medians over rounds in which ours and the peer take turns, so that what else the machine does hits both.
+Memory is the peak of a process of its own above what it held before the first step, compilation included under XLA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+HERE = Path(__file__).parent
+TARGET = HERE.parent / "docs" / "benchmarks.md"
+
+# Measured once in an environment of its own, as TensorFlow Addons needs TensorFlow 2.15: see `tfa.py`.
+ADDONS = {"semi_hard_1024": (10.3, 19.0)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", help="names of works")
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--memory-of", nargs=3, metavar=("WORK", "WHO", "XLA"), help="measure this alone, and print it")
+    parser.add_argument("--out", type=Path, default=TARGET)
+    arguments = parser.parse_args()
+    if arguments.memory_of:
+        name, who, xla = arguments.memory_of
+        print(peak_memory(name, who, xla == "1"))
+        return
+    from work import WORKS
+
+    lines = heading()
+    for name in arguments.only or WORKS:
+        for xla in (False, True):
+            lines.append(row(name, xla, arguments.rounds))
+            print(lines[-1], flush=True)
+    arguments.out.parent.mkdir(exist_ok=True)
+    arguments.out.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def heading() -> list[str]:
+    import keras
+    import tensorflow as tf
+
+    return [
+        "# Benchmarks",
+        "",
+        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (ten minutes on two cores),",
+        'which needs `pip install -e ".[benchmarks,test]"`; `pytest benchmarks` gives the spread of each time.',
+        "",
+        f"Here: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}. Times are medians of rounds in which ours and "
+        "Keras's take turns; memory is the peak above what the process held before the first step.",
+        "",
+        "| work | XLA | Keras ms | ours ms | times as fast (least, aim) | Keras MiB | ours MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+
+
+def row(name: str, xla: bool, rounds: int) -> str:
+    from work import WORKS
+
+    work = WORKS[name]
+    whos = ["peer", "ours"] if work.peer else ["ours"]
+    medians = race([work.step(who, xla) for who in whos], rounds)
+    memory = [memory_in_a_process(name, who, xla) for who in whos]
+    if work.peer:
+        ratio = f"**{medians[0] / medians[1]:.2f}** ({work.least[xla]}, {work.aim[xla]})"
+        cells = [f"{medians[0]:.1f}", f"{medians[1]:.1f}", ratio, f"{memory[0]:.0f}", f"{memory[1]:.0f}"]
+    else:
+        cells = ["-", f"{medians[0]:.1f}", "-", "-", f"{memory[0]:.0f}"]
+    return " | ".join([f"| {work.title}", "on" if xla else "off", *cells]) + " |"
+
+
+def race(steps: list, rounds: int) -> list[float]:
+    """The median time of each step in milliseconds, the steps taking turns."""
+    for step in steps * 2:
+        step()
+    times: list[list[float]] = [[] for _ in steps]
+    for _ in range(rounds):
+        for step, kept in zip(steps, times, strict=True):
+            start = time.perf_counter()
+            step()
+            kept.append(1000 * (time.perf_counter() - start))
+    return [statistics.median(kept) for kept in times]
+
+
+def memory_in_a_process(name: str, who: str, xla: bool) -> float:
+    command = [sys.executable, __file__, "--memory-of", name, who, str(int(xla))]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE)
+    return float(run.stdout.split()[-1])
+
+
+def peak_memory(name: str, who: str, xla: bool) -> float:
+    """The peak of this process above what it holds before the first step, in MiB, sampled while three steps run."""
+    import psutil
+    from work import WORKS
+
+    step, process, done = WORKS[name].step(who, xla), psutil.Process(), threading.Event()
+    before, peak = process.memory_info().rss, 0
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.001):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(3):
+        step()
+    done.set()
+    watcher.join()
+    return (peak - before) / 2**20
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triplet and Contrastive: embeddings placed by hand, what TensorFlow Addons gives, and blocks of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support import MODES, to_numpy, value_and_gradient
+
+from tfloss_ext import Contrastive, Triplet
+
+# On a line: class 0 at 0 and 1, class 1 at 1.5 and 4.
+LINE, IDS = np.array([[0.0], [1.0], [1.5], [4.0]], "float32"), np.array([0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        # Distances to positive and negatives: 1 | 1.5, 4; 1 | 0.5, 3; 2.5 | 1.5, 0.5; 2.5 | 4, 3.
+        ({"mining": "semi_hard"}, (0.5 + 0 + 2 + 0.5) / 4),
+        ({"mining": "hard"}, (0.5 + 1.5 + 3 + 0.5) / 4),
+        ({"mining": "all"}, (0.5 + 1.5 + 2 + 3 + 0.5) / 5),
+        ({"mining": "hard", "margin": 0.0}, (0 + 0.5 + 2 + 0) / 4),
+        ({"mining": "hard", "distance": "squared_l2"}, (0 + (1 - 0.25 + 1) + (6.25 - 0.25 + 1) + 0) / 4),
+        ({"mining": "hard", "soft_margin": True}, np.log1p(np.exp([-0.5, 0.5, 2.0, -0.5])).mean()),
+    ],
+)
+def test_triplets_on_a_line(parameters, expected):
+    assert to_numpy(Triplet(**parameters)(IDS, LINE)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_given_triplets_by_hand():
+    given = np.array([[[0.0, 0.0], [3.0, 4.0], [0.0, 4.0]]], "float32")
+    assert to_numpy(Triplet()([[0]], given)) == pytest.approx(5 - 4 + 1)
+    # Swapped: positive and negative are 3 apart.
+    assert to_numpy(Triplet(swap=True)([[0]], given)) == pytest.approx(5 - 3 + 1)
+    assert to_numpy(Triplet()(None, given)) == pytest.approx(2)
+
+
+# Value and gradient of tfa.losses.TripletSemiHardLoss, TensorFlow Addons 0.23 on TensorFlow 2.15.
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_semi_hard_is_that_of_tensorflow_addons(mode):
+    x = np.random.default_rng(0).normal(size=(64, 16)).astype("float32")
+    value, gradient = value_and_gradient(Triplet(), np.arange(64) % 8, x, mode=mode)
+    assert value == pytest.approx(0.9446011185646057, abs=1e-6)
+    row = [0.00259813596, 0.00360975880, 0.00080915837, -0.00147749717]
+    column = [0.00463882834, -0.00019378227, -0.00111063687, 0.00185839133, -0.00544893090]
+    np.testing.assert_allclose(gradient[0, :4], row, atol=1e-7)
+    np.testing.assert_allclose(gradient[1:6, 0], column, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_equal_distances_are_treated_as_by_tensorflow_addons(mode):
+    x = np.array([5, 2, 3, 2, 5, 5, 3, 5, 0, 2, 2, 0, 4, 2, 0, 1, 4, 4, 2, 3, 3, 3, 4, 0], "float32")[:, None]
+    value, gradient = value_and_gradient(Triplet(margin=0.9), np.arange(24) % 4, x, mode=mode)
+    assert value == pytest.approx(0.1575000137, abs=1e-6)
+    expected = [-0.0111111132, 0.0, 0.0, 0.0, -0.0111111132, 0.00555555895]
+    np.testing.assert_allclose(gradient[:6, 0], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mining", ["semi_hard", "hard", "all"])
+@pytest.mark.parametrize("block_size", [1, 7, 40, 100])
+def test_blocks_change_nothing(mode, mining, block_size):
+    x, ids = np.random.default_rng(1).normal(size=(40, 5)).astype("float32"), np.arange(40) % 7
+    expected = value_and_gradient(Triplet(mining=mining), ids, x)
+    got = value_and_gradient(Triplet(mining=mining, block_size=block_size), ids, x, mode=mode)
+    np.testing.assert_allclose(got[0], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mining", ["semi_hard", "hard", "all"])
+@pytest.mark.parametrize(
+    "ids", [np.arange(6), np.zeros(6, "int32"), np.array([0, 1, 2, 3, 4, 4])], ids=["no pairs", "one class", "one pair"]
+)
+def test_batches_with_little_to_compare(mode, mining, ids):
+    for x in (np.ones((6, 3), "float32"), np.zeros((6, 3), "float32"), np.eye(6, 3, dtype="float32")):
+        value, gradient = value_and_gradient(Triplet(mining=mining), ids, x, mode=mode)
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
+        if len(set(ids)) in (1, 6):
+            assert value == 0
+
+
+@pytest.mark.parametrize("mining", ["semi_hard", "hard", "all"])
+def test_a_shift_far_from_the_origin_costs_no_precision(mining):
+    x, ids = np.random.default_rng(1).normal(size=(24, 5)).astype("float32"), np.arange(24) % 5
+    x = np.round(x * 64) / 64  # Exact in float32 after the shift as well.
+    near, far = (to_numpy(Triplet(mining=mining)(ids, x + shift)) for shift in (0.0, 1024.0))
+    np.testing.assert_allclose(far, near, rtol=1e-5)
+
+
+def test_the_order_of_the_samples_does_not_matter():
+    rng = np.random.default_rng(1)
+    x, ids, order = rng.integers(0, 3, (20, 2)).astype("float32"), np.arange(20) % 4, rng.permutation(20)
+    for mining in ("semi_hard", "hard", "all"):
+        value, gradient = value_and_gradient(Triplet(mining=mining), ids, x)
+        shuffled, shuffled_gradient = value_and_gradient(Triplet(mining=mining), ids[order], x[order])
+        np.testing.assert_allclose(shuffled, value, rtol=1e-6)
+        np.testing.assert_allclose(shuffled_gradient, gradient[order], atol=1e-7)
+
+
+def test_anchors_are_weighted():
+    values = to_numpy(Triplet(reduction=None)(IDS, LINE))
+    weight = np.array([1.0, 2.0, 3.0, 4.0], "float32")
+    assert to_numpy(Triplet()(IDS, LINE, weight)) == pytest.approx((values * weight).mean())
+    mean = Triplet(reduction="mean_with_sample_weight")
+    assert to_numpy(mean(IDS, LINE, weight)) == pytest.approx((values * weight).sum() / 10)
+    more = np.concatenate([LINE, [[9.0]]]).astype("float32"), np.append(IDS, 1)
+    assert to_numpy(mean(more[1], more[0], np.append(weight, 0))) == pytest.approx((values * weight).sum() / 10)
+
+
+def test_contrastive_by_hand():
+    # Similar: d^2; dissimilar: (1 - d)^2 below the margin, else 0.
+    values = to_numpy(Contrastive(reduction=None)([1, 0, 0], [0.5, 0.4, 2.0]))
+    np.testing.assert_allclose(values, [0.25, 0.36, 0.0], rtol=1e-6)
+    pairs = np.array([[[0.0, 0.0], [3.0, 4.0]], [[1.0, 0.0], [0.0, 2.0]]], "float32")
+    np.testing.assert_allclose(to_numpy(Contrastive(reduction=None)([1, 0], pairs)), [25.0, 0.0], rtol=1e-6)
+    values = to_numpy(Contrastive(distance="cosine", margin=1.5, reduction=None)([1, 0], pairs))
+    np.testing.assert_allclose(values, [1.0, 0.25], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "shape"),
+    [
+        (Triplet(), np.zeros(4), (4, 2, 3)),
+        (Triplet(), np.zeros((4, 2)), (4, 3)),
+        (Triplet(), np.zeros(3), (4, 3)),
+        (Contrastive(), np.zeros(4), (4, 3, 2)),
+        (Contrastive(), np.zeros(4), (4, 2)),
+    ],
+    ids=str,
+)
+def test_shapes_that_do_not_fit_raise(loss, y, shape):
+    with pytest.raises(ValueError, match=r"y_true.shape=\(.*\), y_pred.shape=\("):
+        loss(y, np.zeros(shape))
