@@ -137,3 +137,18 @@ def test_contrastive_by_hand():
 def test_shapes_that_do_not_fit_raise(loss, y, shape):
     with pytest.raises(ValueError, match=r"y_true.shape=\(.*\), y_pred.shape=\("):
         loss(y, np.zeros(shape))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("soft_margin", [False, True])
+def test_semi_hard_is_the_same_by_rounds_and_by_sorting(monkeypatch, mode, soft_margin):
+    from tfloss_ext import pairs
+
+    rng = np.random.default_rng(1)
+    x, ids = rng.integers(0, 4, (30, 3)).astype("float32"), np.arange(30) % 4
+    results = []
+    for few in (0, 100):
+        monkeypatch.setattr(pairs, "FEW_POSITIVES", few)
+        results.append(value_and_gradient(Triplet(soft_margin=soft_margin), ids, x, mode=mode))
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-6)
+    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-5, atol=1e-7)

@@ -19,7 +19,7 @@ SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if not path.name.star
 SETTINGS = {
     "custom_training_loop.py": ["--epochs", "1"],
     "imbalanced_classification.py": ["--epochs", "1", "--splits", "1"],
-    "metric_learning.py": ["--epochs", "1"],
+    "metric_learning.py": ["--epochs", "1", "--samples", "128"],
     "multi_output.py": ["--epochs", "1"],
     "quickstart.py": ["--epochs", "1", "--samples", "128", "--out", "new/picture.png"],
     "segmentation.py": ["--epochs", "1", "--samples", "16"],

@@ -98,7 +98,7 @@ def rows(
 
         def body(i: Any, buffer: Any, *carry: Any) -> tuple[Any, ...]:
             part, *rest = step(i, *carry)
-            return (_after(i, part, *rest), ops.slice_update(buffer, (i * block, 0), part), *rest)
+            return (_after(i, part, *rest), ops.slice_update(buffer, (i * block, 0 * i), part), *rest)
 
         buffer = ops.zeros((blocks * block, first.shape[1]), dtype=first.dtype)
         state = (ops.cast(1, "int32"), ops.slice_update(buffer, (0, 0), first), *carry)
@@ -189,11 +189,61 @@ def _after(i: Any, *results: Any) -> Any:
 # Mining
 
 
+# Up to this many positives of an anchor, a round for each is faster than sorting.
+FEW_POSITIVES = 16
+
+
 def semi_hard(margin: float, soft: bool) -> Kernel:
     """Each positive pair against the nearest negative farther than it, else the farthest negative."""
+    by_rounds, by_sorting = _semi_hard_by_rounds(margin, soft), _semi_hard_by_sorting(margin, soft)
 
     def kernel(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
         positive = positive & ops.any(negative, axis=1, keepdims=True)
+        most = ops.max(ops.sum(ops.cast(positive, "int32"), axis=1))
+        branches = (lambda rule=rule: rule(d, positive, negative) for rule in (by_rounds, by_sorting))
+        return tuple(ops.cond(most <= FEW_POSITIVES, *branches))
+
+    return kernel
+
+
+def _semi_hard_by_rounds(margin: float, soft: bool) -> Kernel:
+    def kernel(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+        farthest = ops.max(ops.where(negative, d, 0.0), axis=1, keepdims=True)
+
+        def against(chosen: Any) -> tuple[Any, Any]:
+            """What the chosen positive of each anchor, where it has one, costs, and the slope."""
+            there = ops.any(chosen, axis=1, keepdims=True)
+            near = ops.sum(ops.where(chosen, d, 0.0), axis=1, keepdims=True)
+            far = -ops.max(ops.where(negative & (d > near), -d, -float("inf")), axis=1, keepdims=True)
+            far = ops.where(ops.isfinite(far), far, farthest)
+            cost, slope = _price(near - far + (0.0 if soft else margin), soft)
+            slope = ops.where(there, slope, 0.0)
+            hit = _shares(negative & ops.equal(d, far), d)
+            return ops.where(there, cost, 0.0)[:, 0], slope * (ops.cast(chosen, d.dtype) - hit)
+
+        total, slope = _over_positives(d, positive, against)
+        return total, _count(positive, d), slope
+
+    return kernel
+
+
+def _over_positives(d: Any, positive: Any, step: Callable[[Any], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The sums of the (b,) and (b, n) that `step` gives for each anchor's first positive, the second, and so on."""
+    number = ops.where(positive, ops.cumsum(ops.cast(positive, "int32"), axis=1), 0)
+    rounds = ops.max(number)
+
+    def body(k: Any, total: Any, slope: Any) -> tuple[Any, ...]:
+        more, more_slope = step(ops.equal(number, k))
+        total, slope = total + more, slope + more_slope
+        return _after(k, total, slope), total, slope
+
+    state = (ops.cast(1, "int32"), ops.zeros_like(d[:, 0]), ops.zeros_like(d))
+    _, total, slope = ops.while_loop(lambda k, *_: k <= rounds, body, state)
+    return total, slope
+
+
+def _semi_hard_by_sorting(margin: float, soft: bool) -> Kernel:
+    def kernel(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
         # Farthest first, the positive before its equals: the negatives met so far are those strictly farther.
         d, positive, negative, order = _rank(d, first=positive, second=negative)
         again = ops.pad(negative[:, :-1] & ops.equal(d[:, 1:], d[:, :-1]), ((0, 0), (1, 0)))
@@ -246,21 +296,15 @@ def _all_by_hinge(d: Any, positive: Any, negative: Any, margin: float) -> tuple[
 
 
 def _all_soft(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
-    # softplus does not split into prefix sums: one round per positive, each over all anchors at once.
-    number = ops.where(positive, ops.cumsum(ops.cast(positive, "int32"), axis=1), 0)
-    rounds = ops.max(number)
-
-    def body(k: Any, total: Any, slope: Any) -> tuple[Any, ...]:
-        chosen = ops.equal(number, k)
+    # softplus does not split into prefix sums.
+    def against(chosen: Any) -> tuple[Any, Any]:
         active = negative & ops.any(chosen, axis=1, keepdims=True)
-        cost, part = _price(ops.sum(ops.where(chosen, d, 0.0), axis=1, keepdims=True) - d, True)
-        part = ops.where(active, part, 0.0)
-        total = total + ops.sum(ops.where(active, cost, 0.0), axis=1)
-        slope = slope - part + ops.where(chosen, ops.sum(part, axis=1, keepdims=True), 0.0)
-        return _after(k, total, slope), total, slope
+        cost, slope = _price(ops.sum(ops.where(chosen, d, 0.0), axis=1, keepdims=True) - d, True)
+        slope = ops.where(active, slope, 0.0)
+        own = ops.where(chosen, ops.sum(slope, axis=1, keepdims=True), 0.0)
+        return ops.sum(ops.where(active, cost, 0.0), axis=1), own - slope
 
-    state = (ops.cast(1, "int32"), ops.zeros_like(d[:, 0]), ops.zeros_like(d))
-    _, total, slope = ops.while_loop(lambda k, *_: k <= rounds, body, state)
+    total, slope = _over_positives(d, positive, against)
     return total, _count(positive, d) * _count(negative, d), slope
 
 
