@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cases import Case, _generators, every_case
 from oracles import ORACLES
-from support import MODES, float64, slope, to_numpy, value_and_gradient
+from support import EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
 
 from tfloss_ext import registry
 
@@ -20,7 +20,7 @@ def test_every_loss_has_a_reference_and_cases():
 def test_values_in_float64(case: Case):
     with float64():
         values = to_numpy(case.loss(reduction=None, dtype="float64")(case.y_true, case.y_pred))
-    np.testing.assert_allclose(values, case.oracle(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(values, case.oracle(), **EXACT)
 
 
 @every_case()
@@ -48,5 +48,5 @@ def test_gradient_is_the_slope_of_the_reference(case: Case, mode: str):
 
     with float64():
         value, gradient = value_and_gradient(weighted, case.y_true, case.y_pred, mode=mode)
-    np.testing.assert_allclose(value, reference(case.y_pred), rtol=1e-9)
-    np.testing.assert_allclose(gradient, slope(reference, case.y_pred), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(value, reference(case.y_pred), **EXACT)
+    np.testing.assert_allclose(gradient, slope(reference, case.y_pred), **EXACT_SLOPE)

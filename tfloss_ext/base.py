@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 import keras
 from keras import ops
 
-from tfloss_ext import registry, replicas, shapes
+from tfloss_ext import numerics, registry, replicas, shapes
 from tfloss_ext.parameters import REQUIRED, check, choice, flag, nearest, number, numbers, whole
 
 
@@ -199,7 +199,7 @@ class Loss(keras.losses.Loss):
             count = ops.sum(ops.cast(ops.broadcast_to(mask, ops.shape(values)), values.dtype))
         else:
             count = ops.cast(ops.size(values), values.dtype)
-        return replicas.share(ops.divide_no_nan(loss, count))
+        return replicas.share(numerics.ratio(loss, count))
 
 
 def _constructor(cls: type[Loss]) -> Any:

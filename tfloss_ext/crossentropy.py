@@ -235,19 +235,18 @@ def _few_from_logits(ids: Any, z: Any, gamma: float, alpha: Any) -> Any:
 
 def _many_from_logits(ids: Any, z: Any, gamma: float, alpha: Any) -> Any:
     """For many classes: sums over the last axis."""
-    hit = ops.one_hot(ids, z.shape[-1], dtype=z.dtype)
-    weight = ops.sum(hit * alpha, axis=-1)
+    hit, zero = labels.one_hot(ids, z), ops.zeros((), dtype=z.dtype)
+    weight = ops.sum(ops.where(hit, alpha, zero), axis=-1)
 
     def terms(z: Any) -> tuple[Any, Any, Any, Any]:
         largest = ops.max(z, axis=-1, keepdims=True)
-        exponentials = ops.exp(z - largest)
-        rest = exponentials - hit * exponentials
+        rest = ops.where(hit, zero, ops.exp(z - largest))
         others = ops.sum(rest, axis=-1)
-        gap = ops.sum(hit * (largest - z), axis=-1)
+        gap = ops.sum(ops.where(hit, largest - z, zero), axis=-1)
         return rest, others, *_of_target(others, gap, weight, gamma)
 
     def backward(upstream: Any, z: Any) -> Any:
         rest, others, _, slope = terms(z)
-        return (rest - hit * ops.expand_dims(others, -1)) * ops.expand_dims(upstream * slope, -1)
+        return ops.where(hit, -ops.expand_dims(others, -1), rest) * ops.expand_dims(upstream * slope, -1)
 
     return with_gradient(lambda z: terms(z)[2], backward)(z)

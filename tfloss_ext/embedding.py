@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from tfloss_ext import pairs, replicas, shapes
+from tfloss_ext import numerics, pairs, replicas, shapes
 from tfloss_ext.base import Loss
 from tfloss_ext.parameters import choice, flag, number, whole
 
@@ -123,7 +123,7 @@ class PairLoss(EmbeddingLoss):
         count = ops.stop_gradient(ops.sum(totals[:, 1]))
         if copies > 1:
             count = replicas.total(count)
-        return totals[:, 0] * ops.divide_no_nan(ops.cast(batch * copies, y_pred.dtype), count)
+        return totals[:, 0] * numerics.ratio(ops.cast(batch * copies, y_pred.dtype), count)
 
 
 class Triplet(

@@ -44,8 +44,10 @@ def log_cosh(error: Any) -> Any:
 
 
 def ratio(numerator: Any, denominator: Any) -> Any:
-    """numerator / denominator, and 0 where both are 0."""
-    return ops.divide_no_nan(numerator, denominator)
+    """numerator / denominator, and 0 where the denominator is 0."""
+    # Not `ops.divide_no_nan`, which makes float32 of float64 on PyTorch.
+    empty = ops.equal(denominator, 0)
+    return ops.where(empty, 0.0, numerator / ops.where(empty, 1.0, denominator))
 
 
 def norm(vectors: Any) -> Any:
@@ -54,15 +56,15 @@ def norm(vectors: Any) -> Any:
     def forward(x: Any) -> Any:
         # Scaled by the largest entry: squares neither overflow nor vanish.
         largest = ops.max(ops.abs(x), axis=-1, keepdims=True)
-        scaled = ops.divide_no_nan(x, largest)
+        scaled = ratio(x, largest)
         return ops.squeeze(largest, -1) * ops.sqrt(ops.sum(ops.square(scaled), axis=-1))
 
     def backward(upstream: Any, x: Any) -> Any:
-        return ops.expand_dims(upstream, -1) * ops.divide_no_nan(x, ops.expand_dims(norm(x), -1))
+        return ops.expand_dims(upstream, -1) * ratio(x, ops.expand_dims(norm(x), -1))
 
     return with_gradient(forward, backward)(vectors)
 
 
 def normalize(vectors: Any) -> Any:
     """Vectors of length 1 over the last axis; a zero vector stays one and gets no gradient."""
-    return ops.divide_no_nan(vectors, ops.expand_dims(norm(vectors), -1))
+    return ratio(vectors, ops.expand_dims(norm(vectors), -1))

@@ -75,7 +75,7 @@ class OverlapLoss(ClassLoss):
         if self.class_weights is None:
             return ops.mean(costs, axis=-1)
         weights = self.per_output("class_weights", classes) * ops.ones(classes, dtype=costs.dtype)
-        return ops.divide_no_nan(ops.sum(weights * costs, axis=-1), ops.sum(weights))
+        return numerics.ratio(ops.sum(weights * costs, axis=-1), ops.sum(weights))
 
 
 def _product(one: Any, other: Any) -> Any:

@@ -34,7 +34,7 @@ class RegressionLoss(Loss):
         zero = ops.zeros((), dtype=y_pred.dtype)
         penalty = self.penalty(ops.where(missing, zero, y_true), ops.where(missing, zero, y_pred))
         count = ops.sum(ops.cast(ops.logical_not(missing), y_pred.dtype), axis=-1)
-        return ops.divide_no_nan(ops.sum(ops.where(missing, zero, penalty), axis=-1), count)
+        return numerics.ratio(ops.sum(ops.where(missing, zero, penalty), axis=-1), count)
 
 
 class LogCosh(RegressionLoss, key="log_cosh_loss", aliases=("logcosh",)):
