@@ -56,6 +56,18 @@ def every_case() -> Any:
     return pytest.mark.parametrize("case", [case for key in sorted(_generators) for case in cases(key)], ids=str)
 
 
+def every_case_in(modes: list[str]) -> Any:
+    """Parametrizes over all cases in the first mode, and over some of each loss in the others."""
+    found = [
+        pytest.param(case, mode, id=f"{case}-{mode}")
+        for key in sorted(_generators)
+        for position, case in enumerate(cases(key))
+        for mode in modes
+        if mode == modes[0] or position % 5 == 0
+    ]
+    return pytest.mark.parametrize(("case", "mode"), found)
+
+
 def softmax(z: np.ndarray) -> np.ndarray:
     e = np.exp(z - z.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)

@@ -13,7 +13,7 @@ import numpy as np
 BACKEND = keras.backend.backend()
 
 # How a loss is run: as Python calls it, as a graph whose batch size is unknown, and compiled.
-MODES = {"tensorflow": ["eager", "graph", "xla"], "jax": ["xla"], "torch": ["eager"]}[BACKEND]
+MODES = {"tensorflow": ["eager", "graph", "xla"], "jax": ["eager", "xla"], "torch": ["eager"]}[BACKEND]
 
 # How exact float64 is: Keras makes float32 of it in some operations on PyTorch (`maximum`, `matmul`).
 EXACT = {"rtol": 1e-5, "atol": 1e-6} if BACKEND == "torch" else {"rtol": 1e-9, "atol": 1e-12}
@@ -40,27 +40,40 @@ def value_and_gradient(
     loss: Callable[..., Any], y_true: Any, y_pred: Any, sample_weight: Any = None, mode: str = "eager"
 ) -> tuple[np.ndarray, np.ndarray]:
     """The sum of what `loss` returns, and its gradient with respect to `y_pred`."""
+    return values_and_gradients(loss, y_true, [np.asarray(y_pred)], sample_weight, mode)[0]
+
+
+def values_and_gradients(
+    loss: Callable[..., Any], y_true: Any, y_preds: list[np.ndarray], sample_weight: Any = None, mode: str = "eager"
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The same for several predictions of one shape, compiled once."""
 
     def total(prediction: Any) -> Any:
         return keras.ops.sum(loss(y_true, prediction, sample_weight))
 
-    y_pred = np.asarray(y_pred)
-    if BACKEND == "tensorflow":
-        return _tensorflow(total, y_pred, mode)
-    if BACKEND == "jax":
-        import jax
-
-        run = jax.value_and_grad(total)
-        value, gradient = (jax.jit(run) if mode == "xla" else run)(jax.numpy.asarray(y_pred))
-        return to_numpy(value), to_numpy(gradient)
-    leaf = keras.ops.convert_to_tensor(y_pred).requires_grad_(True)
-    value = total(leaf)
-    value.backward()
-    gradient = leaf.grad if leaf.grad is not None else keras.ops.zeros_like(leaf)
-    return to_numpy(value.detach()), to_numpy(gradient)
+    run = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](total, y_preds[0], mode)
+    return [tuple(to_numpy(tensor) for tensor in run(y_pred)) for y_pred in y_preds]
 
 
-def _tensorflow(total: Callable[[Any], Any], y_pred: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
+def _jax(total: Callable[[Any], Any], like: np.ndarray, mode: str) -> Callable[[np.ndarray], Any]:
+    import jax
+
+    run = jax.value_and_grad(total)
+    run = jax.jit(run) if mode == "xla" else run
+    return lambda y_pred: run(jax.numpy.asarray(y_pred))
+
+
+def _torch(total: Callable[[Any], Any], like: np.ndarray, mode: str) -> Callable[[np.ndarray], Any]:
+    def run(y_pred: np.ndarray) -> Any:
+        leaf = keras.ops.convert_to_tensor(y_pred).requires_grad_(True)
+        value = total(leaf)
+        value.backward()
+        return value.detach(), keras.ops.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+    return run
+
+
+def _tensorflow(total: Callable[[Any], Any], like: np.ndarray, mode: str) -> Callable[[np.ndarray], Any]:
     import tensorflow as tf
 
     def run(prediction: Any) -> tuple[Any, Any]:
@@ -70,10 +83,9 @@ def _tensorflow(total: Callable[[Any], Any], y_pred: np.ndarray, mode: str) -> t
         return value, tape.gradient(value, prediction, unconnected_gradients="zero")
 
     if mode != "eager":
-        unknown_batch = tf.TensorSpec((None, *y_pred.shape[1:]), y_pred.dtype)
+        unknown_batch = tf.TensorSpec((None, *like.shape[1:]), like.dtype)
         run = tf.function(run, jit_compile=mode == "xla", input_signature=[unknown_batch], autograph=False)
-    value, gradient = run(tf.constant(y_pred))
-    return value.numpy(), tf.convert_to_tensor(gradient).numpy()
+    return lambda y_pred: run(tf.constant(y_pred))
 
 
 def slope(function: Callable[[np.ndarray], float], x: np.ndarray, step: float = 1e-6) -> np.ndarray:

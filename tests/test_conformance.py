@@ -9,15 +9,15 @@ import json
 import keras
 import numpy as np
 import pytest
-from cases import Case, cases, every_case
-from support import BACKEND, MODES, to_numpy, value_and_gradient
+from cases import Case, cases, every_case, every_case_in
+from support import BACKEND, MODES, to_numpy, value_and_gradient, values_and_gradients
 
 import tfloss_ext
 from tfloss_ext import registry
 
 KEYS = sorted(registry.classes())
 every_loss = pytest.mark.parametrize("key", KEYS)
-every_mode = pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "graph"])
+COMPILED = [mode for mode in MODES if mode != "graph"]
 
 
 def first(key: str) -> Case:
@@ -111,9 +111,8 @@ def test_public_docstring_is_complete(key):
 # Values and reductions
 
 
-@every_mode
 @every_loss
-def test_values_are_per_sample_never_a_scalar(key, mode):
+def test_values_are_per_sample_never_a_scalar(key):
     for case in cases(key):
         values = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred))
         assert values.ndim >= 1
@@ -165,8 +164,7 @@ def test_sample_weight_weighs_samples_whatever_the_rank(case):
     assert np.isclose(to_numpy(mean), to_numpy(case.loss()(case.y_true, case.y_pred)), rtol=1e-5)
 
 
-@every_mode
-@every_case()
+@every_case_in(COMPILED)
 def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
     """Even where it holds NaN: value and gradient are those of the batch without it."""
     if len(case.y_pred) < 2:
@@ -253,11 +251,10 @@ def extremes(case: Case) -> list[np.ndarray]:
     return [np.zeros(shape), np.ones(shape), signs * 1e4, -signs * 1e4, np.full(shape, 1e4)]
 
 
-@every_mode
-@every_case()
+@every_case_in(COMPILED)
 def test_extremes_give_finite_values_and_gradients(case, mode):
-    for y_pred in extremes(case):
-        value, gradient = value_and_gradient(case.loss(), case.y_true, y_pred.astype("float32"), mode=mode)
+    y_preds = [y_pred.astype("float32") for y_pred in extremes(case)]
+    for value, gradient in values_and_gradients(case.loss(), case.y_true, y_preds, mode=mode):
         assert np.isfinite(value)
         assert np.isfinite(gradient).all()
 
@@ -283,14 +280,13 @@ def test_half_precision_is_raised_inside(case):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
-@every_case()
-def test_unknown_batch_size(case, jit):
+@every_case_in(["graph", "xla"])
+def test_unknown_batch_size(case, mode):
     import tensorflow as tf
 
     loss = case.loss()
     specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (case.y_true, case.y_pred)]
-    run = tf.function(loss, input_signature=specs, jit_compile=jit, autograph=False)
+    run = tf.function(loss, input_signature=specs, jit_compile=mode == "xla", autograph=False)
     np.testing.assert_allclose(
         run(case.y_true, case.y_pred).numpy(), loss(case.y_true, case.y_pred).numpy(), rtol=1e-5, atol=1e-6
     )

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from cases import Case, _generators, every_case
+from cases import Case, _generators, every_case, every_case_in
 from oracles import ORACLES
 from support import EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
 
@@ -30,8 +29,7 @@ def test_values_in_float32(case: Case):
     np.testing.assert_allclose(values, case.oracle(case.y_pred.astype("float32")), rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@every_case()
+@every_case_in(MODES)
 def test_gradient_is_the_slope_of_the_reference(case: Case, mode: str):
     # Unequal factors per sample: a gradient that mixes samples up would pass under equal ones.
     factors = np.linspace(0.5, 2.0, len(case.oracle()))

@@ -172,7 +172,7 @@ class Triplet(
     Example:
         >>> loss = Triplet(margin=1.0)
         >>> print(f"{loss([0, 0, 1, 1], [[0.0], [1.0], [1.5], [4.0]]):.4f}")
-        1.0000
+        0.7500
     """
 
     margin: float = number(default=1.0, at_least=0)

@@ -50,4 +50,8 @@ def gather(tensor: Any) -> tuple[Any, Any]:
 
     rows = context.all_gather(ops.reshape(ops.shape(tensor)[0], (1,)), 0)
     before = tf.range(tf.size(rows)) < context.replica_id_in_sync_group
-    return context.all_gather(tensor, 0), tf.reduce_sum(tf.where(before, rows, 0))
+    start = tf.reduce_sum(tf.where(before, rows, 0))
+    if tensor.dtype.is_floating or tensor.dtype in (tf.int32, tf.int64):
+        return context.all_gather(tensor, 0), start
+    # No other type travels between replicas.
+    return tf.cast(context.all_gather(tf.cast(tensor, tf.int64), 0), tensor.dtype), start
