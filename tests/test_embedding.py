@@ -60,9 +60,8 @@ def test_equal_distances_are_treated_as_by_tensorflow_addons(mode):
     np.testing.assert_allclose(gradient[:6, 0], expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("mode", "block_size"), [(MODES[0], 1), (MODES[0], 40), (MODES[0], 100), (MODES[-1], 7)])
 @pytest.mark.parametrize("mining", ["semi_hard", "hard", "all"])
-@pytest.mark.parametrize("block_size", [1, 7, 40, 100])
 def test_blocks_change_nothing(mode, mining, block_size):
     x, ids = np.random.default_rng(1).normal(size=(40, 5)).astype("float32"), np.arange(40) % 7
     expected = value_and_gradient(Triplet(mining=mining), ids, x)
@@ -71,7 +70,7 @@ def test_blocks_change_nothing(mode, mining, block_size):
     np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES[:1])
 @pytest.mark.parametrize("mining", ["semi_hard", "hard", "all"])
 @pytest.mark.parametrize(
     "ids", [np.arange(6), np.zeros(6, "int32"), np.array([0, 1, 2, 3, 4, 4])], ids=["no pairs", "one class", "one pair"]
