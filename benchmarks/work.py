@@ -108,9 +108,15 @@ WORKS = {
         least=(1.6, 1.0),
         aim=(2.5, 1.3),
     ),
-    "semi_hard_1024": Work("triplet semi-hard, n = 1024, D = 128", lambda: _embeddings(1024, 4), tfloss_ext.Triplet()),
-    "semi_hard_8192": Work("triplet semi-hard, n = 8192, D = 128", lambda: _embeddings(8192, 4), tfloss_ext.Triplet()),
-    "all_1024": Work("all triplets, n = 1024, D = 128", lambda: _embeddings(1024, 4), tfloss_ext.Triplet(mining="all")),
+    "semi_hard_1024": Work(
+        "triplet semi-hard, n = 1024, D = 128, 4 per id", lambda: _embeddings(1024, 4), tfloss_ext.Triplet()
+    ),
+    "semi_hard_8192": Work(
+        "triplet semi-hard, n = 8192, D = 128, 4 per id", lambda: _embeddings(8192, 4), tfloss_ext.Triplet()
+    ),
+    "all_1024": Work(
+        "all triplets, n = 1024, D = 128, 4 per id", lambda: _embeddings(1024, 4), tfloss_ext.Triplet(mining="all")
+    ),
     "all_1024_10": Work(
         "all triplets, n = 1024, 10 classes", lambda: _embeddings(1024, 103), tfloss_ext.Triplet(mining="all")
     ),
