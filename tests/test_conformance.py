@@ -9,7 +9,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from cases import Case, cases, every_case, every_case_in
+from cases import Case, cases, every_case, every_case_in, required
 from support import BACKEND, MODES, to_numpy, value_and_gradient, values_and_gradients
 
 import tfloss_ext
@@ -17,6 +17,8 @@ from tfloss_ext import registry
 
 KEYS = sorted(registry.classes())
 every_loss = pytest.mark.parametrize("key", KEYS)
+# What these predict does not fit one number per sample.
+NEED_SEVERAL = {"triplet"}
 COMPILED = [mode for mode in MODES if mode != "graph"]
 
 
@@ -24,13 +26,9 @@ def first(key: str) -> Case:
     return cases(key)[0]
 
 
-def couples(loss: keras.losses.Loss) -> bool:
-    """Whether samples are compared with each other, so that leaving one out changes the others."""
-    return hasattr(loss, "mining") or getattr(loss, "per_image", True) is False
-
-
-def mean_of(values: np.ndarray) -> float:
-    return float(values.astype("float64").mean())
+def made(key: str, **arguments) -> tfloss_ext.Loss:
+    """The loss with its defaults, and with arguments where it has none."""
+    return tfloss_ext.get(key, **{**required(key), **arguments})
 
 
 # Class and names
@@ -47,8 +45,9 @@ def test_class_is_public_and_a_keras_loss(key):
 def test_every_name_gives_the_loss(key):
     cls = registry.classes()[key]
     for name in (key, *cls.aliases, f"tfloss_ext>{cls.__name__}"):
-        assert type(keras.losses.get(name)) is cls
-        assert type(tfloss_ext.get(name)) is cls
+        assert type(tfloss_ext.get(name, **required(key))) is cls
+        if not required(key):
+            assert type(keras.losses.get(name)) is cls
 
 
 @every_loss
@@ -65,19 +64,19 @@ def test_signature_ends_with_what_every_loss_has(key):
     assert [p.name for p in (reduction, name, dtype)] == ["reduction", "name", "dtype"]
     assert [p.default for p in (reduction, name, dtype)] == ["sum_over_batch_size", None, None]
     assert {p.kind for p in (reduction, name, dtype)} == {inspect.Parameter.KEYWORD_ONLY}
-    assert all(p.default is not inspect.Parameter.empty for p in own)
+    assert {p.name for p in own if p.default is inspect.Parameter.empty} == set(required(key))
 
 
 @every_loss
 def test_name_defaults_to_the_key(key):
-    assert tfloss_ext.get(key).name == key
-    assert tfloss_ext.get(key, name="mine").name == "mine"
+    assert made(key).name == key
+    assert made(key, name="mine").name == "mine"
 
 
 @every_loss
 def test_config_is_json_with_every_argument(key):
     cls = registry.classes()[key]
-    config = json.loads(json.dumps(cls(dtype="float64").get_config()))
+    config = json.loads(json.dumps(made(key, dtype="float64").get_config()))
     assert set(config) == set(inspect.signature(cls).parameters)
     assert config["dtype"] == "float64"
     assert cls.from_config(config).get_config() == config
@@ -96,7 +95,7 @@ def test_nonsense_for_any_parameter_raises(key):
     cls = registry.classes()[key]
     for field in cls._parameters:
         with pytest.raises(ValueError, match=rf"Expected {field.name} .*Received: {field.name}='nonsense'"):
-            cls(**{field.name: "nonsense"})
+            made(key, **{field.name: "nonsense"})
 
 
 @every_loss
@@ -154,8 +153,8 @@ def test_sample_weight_weighs_samples_whatever_the_rank(case):
     loss = case.loss(reduction=None)
     values = to_numpy(loss(case.y_true, case.y_pred))
     weight = np.linspace(0.5, 2.0, len(values)).astype("float32")
-    if getattr(loss, "per_image", True) is False:
-        return
+    if case.couples and hasattr(loss, "per_image"):
+        return  # There a weight is the share of the image in the sums.
     expected = values * weight.reshape(-1, *[1] * (values.ndim - 1))
     np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight)), expected, rtol=1e-5)
     np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight[:, None])), expected, rtol=1e-5)
@@ -179,14 +178,10 @@ def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
     value, gradient = value_and_gradient(loss, y_true, y_pred, (~dropped).astype("float32"), mode=mode)
     expected, slope = value_and_gradient(loss, case.y_true[~dropped], case.y_pred[~dropped], mode=mode)
     # A coupled loss is "sum" = B times the mean over what is left to compare.
-    scale = len(dropped) / (~dropped).sum() if (couples(loss) and case.y_pred.ndim < 3) or _batch_sum(loss) else 1.0
+    scale = len(dropped) / (~dropped).sum() if case.couples else 1.0
     np.testing.assert_allclose(value, expected * scale, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(gradient[~dropped], slope * scale, rtol=1e-4, atol=1e-6)
     assert not gradient[dropped].any()
-
-
-def _batch_sum(loss) -> bool:
-    return getattr(loss, "per_image", True) is False
 
 
 @every_case()
@@ -225,9 +220,9 @@ def test_shapes_that_do_not_fit_raise_and_are_named(key):
 
 @every_loss
 def test_a_column_and_a_vector_are_aligned(key):
-    loss = tfloss_ext.get(key, reduction=None)
+    loss = made(key, reduction=None)
     y, p = np.array([0, 1, 1, 0]), np.array([0.1, 0.8, 0.4, 0.3], "float32")
-    if key == "triplet":
+    if key in NEED_SEVERAL:
         with pytest.raises(ValueError, match=r"y_pred\.shape"):
             loss(y, p)
         return
@@ -244,7 +239,7 @@ def extremes(case: Case) -> list[np.ndarray]:
     """Predictions at the edges of what a loss may be given, in the shape of the case's own."""
     shape, loss = case.y_pred.shape, case.loss()
     signs = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, 1.0, -1.0)
-    if getattr(loss, "from_logits", None) is False:
+    if case.probabilities or getattr(loss, "from_logits", None) is False:
         return [np.zeros(shape), np.ones(shape), (signs + 1) / 2]
     if hasattr(loss, "distance") and len(shape) < 3 and shape[-1:] != (3,):
         return [np.zeros(shape), np.full(shape, 1e4)]
@@ -295,8 +290,10 @@ def test_unknown_batch_size(case, mode):
 @every_loss
 def test_repr_shows_what_differs_from_the_defaults(key):
     cls = registry.classes()[key]
-    assert repr(cls()) == f"{cls.__name__}()"
-    assert repr(cls(name="mine")) == f"{cls.__name__}(name='mine')"
+    needed = [f"{name}={value!r}" for name, value in required(key).items()]
+    assert repr(made(key)) == f"{cls.__name__}({', '.join(needed)})"
+    needed.append("name='mine'")
+    assert repr(made(key, name="mine")) == f"{cls.__name__}({', '.join(needed)})"
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX keeps 32-bit integers unless told otherwise")

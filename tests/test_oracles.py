@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from cases import Case, _generators, every_case, every_case_in
+from cases import GENERATORS, Case, every_case, every_case_in
 from oracles import ORACLES
 from support import EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
 
@@ -12,7 +12,7 @@ from tfloss_ext import registry
 
 
 def test_every_loss_has_a_reference_and_cases():
-    assert set(registry.classes()) == set(ORACLES) == set(_generators)
+    assert set(registry.classes()) == set(ORACLES) == set(GENERATORS)
 
 
 @every_case()

@@ -233,7 +233,20 @@ def _constructor(cls: type[Loss]) -> Any:
     return __init__
 
 
-def _misuse(cls: type, signature: inspect.Signature, given: Mapping[str, Any], error: TypeError) -> TypeError:
+class MissingArgumentError(TypeError, ValueError):
+    """A parameter without a default was not given: an error of the call, as in Python, and of the value, as in Keras."""
+
+
+def _misuse(cls: type[Loss], signature: inspect.Signature, given: Mapping[str, Any], error: TypeError) -> TypeError:
     hints = [nearest(name, list(signature.parameters), 1) for name in given if name not in signature.parameters]
     meant = ", ".join(name for hint in hints for name in hint)
-    return TypeError(f"{cls.__name__}: {error}." + (f" Did you mean {meant}?" if meant else f" Expected {signature}"))
+    if meant:
+        return TypeError(f"{cls.__name__}: {error}. Did you mean {meant}?")
+    needed = [field.name for field in cls._parameters if field.default is REQUIRED]
+    if "missing" not in str(error) or not needed:
+        return TypeError(f"{cls.__name__}: {error}. Expected {signature}")
+    call = ", ".join(f"{name}=..." for name in needed)
+    return MissingArgumentError(
+        f"Expected {' and '.join(needed)}, which have no default: {cls.__name__}({call}), "
+        f"or tfloss_ext.get({cls.key!r}, {call}). Received: {cls.__name__}({', '.join(given)})"
+    )

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For every loss, targets and predictions that reach each of its paths. A loss without cases fails the suite."""
+
+from cases import classification, embedding, overlap, regression
+from cases.common import GENERATORS, Case, cases, every_case, every_case_in, required
+
+__all__ = [
+    "GENERATORS",
+    "Case",
+    "cases",
+    "classification",
+    "embedding",
+    "every_case",
+    "every_case_in",
+    "overlap",
+    "regression",
+    "required",
+]

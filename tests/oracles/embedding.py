@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""References of the embedding losses."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from oracles.common import oracle
+
+
+def between(a, b, kind):
+    if kind == "cosine":
+        length = np.linalg.norm(a) * np.linalg.norm(b)
+        return 1 - (a @ b / length if length else 0.0)
+    return np.linalg.norm(a - b) ** (2 if kind == "squared_l2" else 1)
+
+
+@oracle("contrastive")
+def contrastive(y, p, *, margin=1.0, distance="l2"):
+    p, y = np.asarray(p, "float64"), np.asarray(y, "float64").reshape(-1)
+    d = np.array([between(a, b, distance) for a, b in p]) if p.ndim == 3 else p.reshape(-1)
+    return y * d**2 + (1 - y) * np.maximum(margin - d, 0) ** 2
+
+
+@oracle("triplet")
+def triplet(
+    y,
+    p,
+    *,
+    margin=1.0,
+    mining="semi_hard",
+    distance="l2",
+    soft_margin=False,
+    swap=False,
+    cross_replica=True,
+    block_size=None,
+):
+    """Every rule spelt out with loops over anchors, positives and negatives."""
+
+    def hinge(near, far):
+        return np.logaddexp(0, near - far) if soft_margin else max(near - far + margin, 0.0)
+
+    p = np.asarray(p, "float64")
+    if p.ndim == 3:
+        values = []
+        for anchor, positive, negative in p:
+            far = between(anchor, negative, distance)
+            if swap:
+                far = min(far, between(positive, negative, distance))
+            values.append(hinge(between(anchor, positive, distance), far))
+        return np.array(values)
+    ids = np.asarray(y).reshape(-1)
+    n = len(p)
+    d = np.array([[between(a, b, distance) for b in p] for a in p])
+    totals, count = np.zeros(n), 0
+    for a in range(n):
+        positives = [j for j in range(n) if j != a and ids[j] == ids[a]]
+        negatives = [j for j in range(n) if ids[j] != ids[a]]
+        if not positives or not negatives:
+            continue
+        if mining == "hard":
+            terms = [hinge(max(d[a, positives]), min(d[a, negatives]))]
+            count += 1
+        elif mining == "all":
+            terms = [hinge(d[a, i], d[a, j]) for i, j in product(positives, negatives)]
+            count += sum(term > 0 for term in terms)
+        else:
+            terms = []
+            for i in positives:
+                farther = [d[a, j] for j in negatives if d[a, j] > d[a, i]]
+                terms.append(hinge(d[a, i], min(farther) if farther else max(d[a, negatives])))
+            count += len(terms)
+        totals[a] = sum(terms)
+    return totals * n / max(count, 1)
