@@ -234,7 +234,7 @@ def _constructor(cls: type[Loss]) -> Any:
 
 
 class MissingArgumentError(TypeError, ValueError):
-    """A parameter without a default was not given: an error of the call, as in Python, and of the value, as in Keras."""
+    """A parameter without a default was not given: an error of the call, as in Python, and a bad value, as in Keras."""
 
 
 def _misuse(cls: type[Loss], signature: inspect.Signature, given: Mapping[str, Any], error: TypeError) -> TypeError:
