@@ -22,7 +22,7 @@ from tfloss_ext.numerics import EPSILON, with_gradient
 SLICE_ELEMENTS = 2**18
 
 
-def _power(base: Any, exponent: float) -> Any:
+def focus(base: Any, exponent: float) -> Any:
     """base**exponent for a base >= 0, finite at 0; pow costs a CPU twenty multiplications."""
     if exponent == 0:
         return 1.0
@@ -32,7 +32,7 @@ def _power(base: Any, exponent: float) -> Any:
     return ops.power(ops.maximum(base, 1e-37), exponent)
 
 
-def _scaled(tensor: Any, factor: Any) -> Any:
+def scaled(tensor: Any, factor: Any) -> Any:
     return tensor if isinstance(factor, float) and factor == 1.0 else tensor * factor
 
 
@@ -41,12 +41,12 @@ def _scaled(tensor: Any, factor: Any) -> Any:
 
 def binary_from_logits(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     """The mean over the last axis of a_t (1 - p_t)**gamma * crossentropy(y, sigmoid(z)), for dense targets y."""
-    return _mean(_hard_binary_terms if labels.hard(y) else _soft_binary_terms, y, z, gamma, alpha)
+    return _mean(hard_binary_terms if labels.hard(y) else soft_binary_terms, y, z, gamma, alpha)
 
 
 def binary_from_probabilities(y: Any, p: Any, gamma: float, alpha: float | None) -> Any:
     """The mean over the last axis of a_t (1 - p_t)**gamma * crossentropy(y, p), for dense targets y."""
-    return _mean(_probability_terms, y, p, gamma, alpha)
+    return _mean(binary_terms_from_probabilities, y, p, gamma, alpha)
 
 
 def _mean(terms: Callable[..., Any], y: Any, x: Any, gamma: float, alpha: float | None) -> Any:
@@ -87,7 +87,7 @@ def _class_weight(y: Any, alpha: float | None) -> Any:
     return 1.0 if alpha is None else (1.0 - alpha) + y * (2.0 * alpha - 1.0)
 
 
-def _soft_binary_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
+def soft_binary_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     """Value and derivative for any y in [0, 1], with s = sigmoid(z): 1 - p_t = y + (1 - 2y) s."""
     s = ops.sigmoid(z)
     rest = 1.0 - s
@@ -95,17 +95,17 @@ def _soft_binary_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any
     crossentropy = (ops.relu(z) - y * z) - ops.log(ops.maximum(s, rest))
     weight = _class_weight(y, alpha)
     if gamma == 0:
-        return lambda: _scaled(crossentropy, weight), lambda: _scaled(s - y, weight)
+        return lambda: scaled(crossentropy, weight), lambda: scaled(s - y, weight)
     sign = 1.0 - 2.0 * y
     wrong = y + sign * s
-    factor = _scaled(_power(wrong, gamma - 1.0), weight)
+    factor = scaled(focus(wrong, gamma - 1.0), weight)
     return (
-        lambda: _scaled(wrong * crossentropy, factor),
-        lambda: _scaled((gamma * crossentropy) * (sign * (s * rest)) + wrong * (s - y), factor),
+        lambda: scaled(wrong * crossentropy, factor),
+        lambda: scaled((gamma * crossentropy) * (sign * (s * rest)) + wrong * (s - y), factor),
     )
 
 
-def _hard_binary_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
+def hard_binary_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     """Value and derivative for y of exactly 0 or 1, where 1 - p_t is the sigmoid of one signed logit."""
     sign = 1.0 - 2.0 * y
     v = sign * z
@@ -114,12 +114,12 @@ def _hard_binary_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any
     crossentropy = ops.relu(v) - ops.log1p(-ops.minimum(wrong, right))
     weight = _class_weight(y, alpha)
     if gamma == 0:
-        return lambda: _scaled(crossentropy, weight), lambda: _scaled(sign * wrong, weight)
-    factor = _scaled(_scaled(wrong, _power(wrong, gamma - 1.0)), weight)
+        return lambda: scaled(crossentropy, weight), lambda: scaled(sign * wrong, weight)
+    factor = scaled(scaled(wrong, focus(wrong, gamma - 1.0)), weight)
     return lambda: factor * crossentropy, lambda: (gamma * crossentropy * right + wrong) * (factor * sign)
 
 
-def _probability_terms(y: Any, p: Any, gamma: float, alpha: float | None) -> Any:
+def binary_terms_from_probabilities(y: Any, p: Any, gamma: float, alpha: float | None) -> Any:
     """Value and derivative from probabilities."""
     # Clipped from either side by itself: 1 - 1e-7 is not a float32, so 1 - p would end at 1.2e-7.
     clipped, rest = ops.maximum(p, EPSILON), ops.maximum(1.0 - p, EPSILON)
@@ -127,12 +127,12 @@ def _probability_terms(y: Any, p: Any, gamma: float, alpha: float | None) -> Any
     slope = (1.0 - y) / rest - y / clipped
     weight = _class_weight(y, alpha)
     if gamma == 0:
-        return lambda: _scaled(crossentropy, weight), lambda: _scaled(slope, weight)
+        return lambda: scaled(crossentropy, weight), lambda: scaled(slope, weight)
     wrong = y * (1.0 - p) + (1.0 - y) * p
-    power = _scaled(_power(wrong, gamma - 1.0), weight)
+    power = scaled(focus(wrong, gamma - 1.0), weight)
     return (
-        lambda: _scaled(_power(wrong, gamma) * crossentropy, weight),
-        lambda: _scaled(gamma * (1.0 - 2.0 * y) * crossentropy + wrong * slope, power),
+        lambda: scaled(focus(wrong, gamma) * crossentropy, weight),
+        lambda: scaled(gamma * (1.0 - 2.0 * y) * crossentropy + wrong * slope, power),
     )
 
 
@@ -149,14 +149,14 @@ def categorical_from_logits(y: Any, z: Any, gamma: float, alpha: Any) -> Any:
 
 def categorical_from_probabilities(y: Any, p: Any, gamma: float, alpha: Any) -> Any:
     """sum_c alpha_c y_c (1 - p_c)**gamma (-log p_c) for ids or dense targets y."""
-    y = _scaled(ops.cast(labels.one_hot(y, p), p.dtype), 1.0 if alpha is None else alpha)
+    y = scaled(ops.cast(labels.one_hot(y, p), p.dtype), 1.0 if alpha is None else alpha)
 
     def terms(p: Any) -> tuple[Any, Any]:
         clipped, wrong = ops.maximum(p, EPSILON), 1.0 - p
         nll = -ops.log(clipped)
         if gamma == 0:
             return nll, -1.0 / clipped
-        return _power(wrong, gamma) * nll, -_power(wrong, gamma - 1.0) * (gamma * nll + wrong / clipped)
+        return focus(wrong, gamma) * nll, -focus(wrong, gamma - 1.0) * (gamma * nll + wrong / clipped)
 
     def backward(upstream: Any, p: Any) -> Any:
         return ops.expand_dims(upstream, -1) * (y * terms(p)[1])
@@ -173,7 +173,7 @@ def _dense_from_logits(y: Any, z: Any, gamma: float) -> Any:
         if gamma == 0:
             return -y * logs, ops.exp(logs), -y
         p, wrong = ops.exp(logs), -ops.expm1(logs)
-        factor = y * _power(wrong, gamma - 1.0)
+        factor = y * focus(wrong, gamma - 1.0)
         return -factor * wrong * logs, p, factor * (gamma * p * logs - wrong)
 
     def backward(upstream: Any, z: Any) -> Any:
@@ -193,10 +193,10 @@ def _of_target(others: Any, gap: Any, alpha: Any, gamma: float) -> tuple[Any, An
     inverse = 1.0 / (others + own)
     nll = gap + ops.log1p(others + (own - 1.0))  # own - 1 is exactly 0 where the target is the largest.
     if gamma == 0:
-        return _scaled(nll, alpha), _scaled(inverse, alpha)
+        return scaled(nll, alpha), scaled(inverse, alpha)
     wrong = others * inverse
-    factor = _scaled(_power(wrong, gamma - 1.0), alpha)
-    return _scaled(wrong * nll, factor), _scaled((gamma * (own * inverse) * nll + wrong) * inverse, factor)
+    factor = scaled(focus(wrong, gamma - 1.0), alpha)
+    return scaled(wrong * nll, factor), scaled((gamma * (own * inverse) * nll + wrong) * inverse, factor)
 
 
 def _few_from_logits(ids: Any, z: Any, gamma: float, alpha: Any) -> Any:

@@ -68,3 +68,20 @@ def norm(vectors: Any) -> Any:
 def normalize(vectors: Any) -> Any:
     """Vectors of length 1 over the last axis; a zero vector stays one and gets no gradient."""
     return ratio(vectors, ops.expand_dims(norm(vectors), -1))
+
+
+def power(base: Any, exponent: float) -> Any:
+    """base**exponent for a base >= 0; at 0 it and its gradient are 0."""
+    positive = base > 0
+    return ops.where(positive, ops.power(ops.where(positive, base, 1.0), exponent), 0.0)
+
+
+def root(x: Any) -> Any:
+    """The square root of x >= 0; at 0 its gradient is 0."""
+    positive = x > 0
+    return ops.where(positive, ops.sqrt(ops.where(positive, x, 1.0)), 0.0)
+
+
+def logit(p: Any) -> Any:
+    """log(p / (1 - p)) of a probability clipped to [EPSILON, 1 - EPSILON]."""
+    return ops.log(ops.maximum(p, EPSILON)) - ops.log(ops.maximum(1.0 - p, EPSILON))

@@ -3,35 +3,33 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
+import numpy as np
 from keras import ops
 
-from tfloss_ext import labels, numerics, shapes
+from tfloss_ext import labels, numerics, regions, shapes
 from tfloss_ext.labels import ClassLoss
-from tfloss_ext.parameters import flag, number, numbers, whole
+from tfloss_ext.parameters import choice, flag, number, numbers, whole
+from tfloss_ext.regions import Sums, Term, product
 
 
-class OverlapLoss(ClassLoss):
-    """The family of losses built from three sums over the positions of an image, for each class.
+class RegionLoss(ClassLoss):
+    """The family of losses over the regions of an image, with one value per image.
 
-    A subclass defines `cost(intersection, predicted, actual)`.
+    A subclass defines `images(y_true, y_pred, weight)`: one value per image, or a single one where `per_image` is
+    False. Positions of weight 0 hold zeros.
     """
 
     from_logits: bool = flag(default=False, kw_only=True)
     multilabel: bool = flag(default=False, kw_only=True)
-    smooth: float = number(default=1e-6, at_least=0, kw_only=True)
     per_image: bool = flag(default=True, kw_only=True)
     include_background: bool = flag(default=True, kw_only=True)
-    class_weights: float | list[float] | None = numbers(default=None, at_least=0, optional=True, kw_only=True)
     ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
-    squared = False
-
-    def cost(self, intersection: Any, predicted: Any, actual: Any) -> Any:
-        """The loss per image and class, `(B, C)`, from the sums of p*y, p and y over the positions of the image."""
-        raise NotImplementedError(f"{type(self).__name__} defines no cost(intersection, predicted, actual)")
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        """The loss of each image, `(B,)`, or of the batch, `(1,)`, with None or the weights of the positions."""
+        raise NotImplementedError(f"{type(self).__name__} defines no images(y_true, y_pred, weight)")
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         return tuple(y_pred.shape)[:1]
@@ -46,43 +44,78 @@ class OverlapLoss(ClassLoss):
         kept = shapes.both(kept, None if images is None else shapes.to_rank(images, len(positions)))
         y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
         if self.per_image:
-            return self.call(y_true, y_pred, _product(inside, known)), weight, mask
+            return self.call(y_true, y_pred, product(inside, known)), weight, mask
         ones = ops.ones(ops.shape(y_pred)[:1], dtype=y_pred.dtype)
-        image = shapes.to_rank(_product(_product(ones, weight), mask), len(positions))
-        return self.call(y_true, y_pred, _product(image, _product(inside, known))), None, None
+        image = shapes.to_rank(product(product(ones, weight), mask), len(positions))
+        return self.call(y_true, y_pred, product(image, product(inside, known))), None, None
 
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any:
-        activation = self.activation(y_pred)
-        sums = region_sums(y_true, y_pred, weight, activation=activation, squared=self.squared)
-        if not self.per_image:
-            sums = ops.sum(sums, axis=1, keepdims=True)
-        values = self.over_classes(self.cost(sums[0], sums[1], sums[2]))
-        return ops.broadcast_to(values, ops.shape(y_pred)[:1])
+        if weight is not None:
+            weight = ops.broadcast_to(ops.cast(weight, y_pred.dtype), ops.shape(y_pred)[:-1])
+        return ops.broadcast_to(self.images(y_true, y_pred, weight), ops.shape(y_pred)[:1])
+
+    def sums(self, y_true: Any, y_pred: Any, weight: Any, **more: Any) -> Sums:
+        """The sums over the positions of each image, or of the batch where `per_image` is False."""
+        sums = regions.region_sums(y_true, y_pred, weight, **{"activation": self.activation(y_pred), **more})
+        return sums if self.per_image else sums.of_batch()
 
     def activation(self, y_pred: Any) -> str | None:
         """What makes probabilities of `y_pred`, None where it holds them."""
         if not self.from_logits:
             return None
-        return "sigmoid" if self.multilabel or y_pred.shape[-1] == 1 else "softmax"
+        return "sigmoid" if self.binary(y_pred) else "softmax"
 
-    def over_classes(self, costs: Any) -> Any:
-        """The (weighted) mean of `(B, C)` over the classes that count."""
-        classes = costs.shape[-1]
-        if not self.include_background:
-            if classes == 1:
-                raise ValueError("Expected include_background=True with one class. Received: include_background=False")
-            costs, classes = costs[:, 1:], classes - 1
-        if self.class_weights is None:
+    def binary(self, y_pred: Any) -> bool:
+        """Whether each class is a decision of its own."""
+        return self.multilabel or y_pred.shape[-1] == 1
+
+    def foreground(self, per_class: Any) -> Any:
+        """What is left of `(..., C)` where the background does not count."""
+        if self.include_background:
+            return per_class
+        if per_class.shape[-1] == 1:
+            raise ValueError("Expected include_background=True with one class. Received: include_background=False")
+        return per_class[..., 1:]
+
+
+class PerClassLoss(RegionLoss):
+    """The family of losses over regions that are a mean over the classes."""
+
+    class_weights: float | list[float] | None = numbers(default=None, at_least=0, optional=True, kw_only=True)
+
+    def over_classes(self, costs: Any, present: Any = None) -> Any:
+        """The (weighted) mean of `(B, C)` over the classes that count, or over those of them that are present."""
+        costs = self.foreground(costs)
+        if self.class_weights is None and present is None:
             return ops.mean(costs, axis=-1)
-        weights = self.per_output("class_weights", classes) * ops.ones(classes, dtype=costs.dtype)
-        return numerics.ratio(ops.sum(weights * costs, axis=-1), ops.sum(weights))
+        weights = ops.ones_like(costs)
+        if self.class_weights is not None:
+            weights = weights * self.per_output("class_weights", costs.shape[-1])
+        if present is not None:
+            weights = weights * ops.cast(self.foreground(present), costs.dtype)
+        return numerics.ratio(ops.sum(weights * costs, axis=-1), ops.sum(weights, axis=-1))
 
 
-def _product(one: Any, other: Any) -> Any:
-    """The product of two weights or masks, None standing for 1."""
-    if one is None or other is None:
-        return other if one is None else one
-    return one * ops.cast(other, one.dtype)
+class OverlapLoss(PerClassLoss):
+    """The family of losses made of sums over the positions, class by class.
+
+    A subclass defines `cost(sums)`. One that adds a loss of each position gives its `term` and overrides `total`.
+    """
+
+    smooth: float = number(default=1e-6, at_least=0, kw_only=True)
+
+    squared = False
+
+    def cost(self, sums: Sums) -> Any:
+        """The loss per image and class, `(B, C)`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no cost(sums)")
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        return self.over_classes(self.cost(self.sums(y_true, y_pred, weight, squared=self.squared)))
+
+    def one_minus(self, wrong: Any, right: Any) -> Any:
+        """1 - (right + s)/(right + wrong + s), with the 1 taken in: exact near 0, and 0/0 is the empty image."""
+        return numerics.ratio(wrong, right + wrong + self.smooth)
 
 
 def _of_images_or_positions(weight: Any, positions: tuple[int | None, ...], name: str) -> tuple[Any, Any]:
@@ -92,107 +125,6 @@ def _of_images_or_positions(weight: Any, positions: tuple[int | None, ...], name
     if all(size == 1 for size in tuple(weight.shape)[1:]):
         return shapes.to_leading_axes(weight, positions[:1], name), None
     return None, shapes.to_leading_axes(weight, positions, name)
-
-
-def region_sums(
-    y_true: Any, y_pred: Any, weight: Any = None, *, activation: str | None = None, squared: bool = False
-) -> Any:
-    """The sums of w*p*y, w*p and w*y over the positions of each image, `(3, B, C)`; squared: of w*p*p and w*y*y.
-
-    Args:
-        y_true: Ids `(B, ...)` or dense targets `(B, ..., C)`.
-        y_pred: `(B, ..., C)`, what `activation` makes probabilities of.
-        weight: None, or `(B, ...)`.
-        activation: `"softmax"`, `"sigmoid"` or None.
-        squared: Sum squares of p and of y in place of p and y.
-    """
-    sums = _sums_of_few if y_pred.shape[-1] <= labels.FEW_CLASSES else _sums_of_many
-    return sums(y_true, y_pred, weight, activation, squared)
-
-
-def _sums_of_few(y_true: Any, y_pred: Any, weight: Any, activation: str | None, squared: bool) -> Any:
-    """One array `(B, N)` for each class, no axis of classes: sums over a short last axis are slow everywhere."""
-    classes, zero = y_pred.shape[-1], ops.zeros((), dtype=y_pred.dtype)
-    weight = None if weight is None else _flat(ops.cast(weight, y_pred.dtype))
-    if labels.are_ids(y_true, y_pred):
-        targets = [ops.equal(_flat(y_true), c) for c in range(classes)]
-    else:
-        targets = _by_class(y_true if labels.is_boolean(y_true) else ops.cast(y_true, y_pred.dtype))
-    boolean = labels.is_boolean(targets[0])
-
-    def inside(target: Any, values: Any) -> Any:
-        return ops.where(target, values, zero) if boolean else target * values
-
-    def total(parts: list[Any]) -> Any:
-        return ops.stack([ops.sum(_product(part, weight), axis=1) for part in parts], axis=1)
-
-    actual = [ops.cast(target, y_pred.dtype) for target in targets]
-    actual = total([y * y for y in actual] if squared and not boolean else actual)
-
-    def forward(x: Any) -> Any:
-        probabilities = _activated(_by_class(x), activation)
-        intersection = total([inside(y, p) for y, p in zip(targets, probabilities, strict=True)])
-        return ops.stack([intersection, total([p * p if squared else p for p in probabilities]), actual], axis=0)
-
-    def backward(upstream: Any, x: Any) -> Any:
-        probabilities = _activated(_by_class(x), activation)
-        gradients = []
-        for c, (y, p) in enumerate(zip(targets, probabilities, strict=True)):
-            of_product, of_predicted = upstream[0, :, c : c + 1], upstream[1, :, c : c + 1]
-            of_predicted = 2.0 * of_predicted * p if squared else of_predicted
-            both = of_product + of_predicted
-            gradient = ops.where(y, both, of_predicted) if boolean else y * of_product + of_predicted
-            gradients.append(_product(gradient, weight))
-        gradients = _pulled_back(probabilities, gradients, activation)
-        # Stacked in front and transposed, as stacking at the end copies single elements on TensorFlow.
-        return ops.reshape(ops.transpose(ops.stack(gradients, axis=0), (1, 2, 0)), ops.shape(x))
-
-    return numerics.with_gradient(forward, backward)(y_pred)
-
-
-def _flat(tensor: Any) -> Any:
-    """`(B, ...)` as `(B, N)`."""
-    return ops.reshape(tensor, (ops.shape(tensor)[0], -1))
-
-
-def _by_class(tensor: Any) -> list[Any]:
-    """`(B, ..., C)` as C arrays `(B, N)`."""
-    return [_flat(part) for part in ops.unstack(tensor, tensor.shape[-1], axis=-1)]
-
-
-def _activated(parts: list[Any], activation: str | None) -> list[Any]:
-    """The probabilities of each class."""
-    if activation == "sigmoid":
-        return [ops.sigmoid(x) for x in parts]
-    if activation is None:
-        return parts
-    largest = functools.reduce(ops.maximum, parts)
-    exponentials = [ops.exp(x - largest) for x in parts]
-    inverse = 1.0 / functools.reduce(ops.add, exponentials)
-    return [e * inverse for e in exponentials]
-
-
-def _pulled_back(probabilities: list[Any], gradients: list[Any], activation: str | None) -> list[Any]:
-    """Gradients with respect to what was activated, from those with respect to the probabilities."""
-    pairs = list(zip(probabilities, gradients, strict=True))
-    if activation == "sigmoid":
-        return [g * (p * (1.0 - p)) for p, g in pairs]
-    if activation is None:
-        return gradients
-    products = [p * g for p, g in pairs]
-    sum_of_products = functools.reduce(ops.add, products)
-    return [product - p * sum_of_products for p, product in zip(probabilities, products, strict=True)]
-
-
-def _sums_of_many(y_true: Any, y_pred: Any, weight: Any, activation: str | None, squared: bool) -> Any:
-    """Sums next to the axis of classes, which is long enough for the kernels of the backend."""
-    batch, classes = ops.shape(y_pred)[0], y_pred.shape[-1]
-    p = y_pred if activation is None else getattr(ops, activation)(y_pred)
-    p = ops.reshape(p, (batch, -1, classes))
-    y = ops.reshape(ops.cast(labels.one_hot(y_true, y_pred), p.dtype), (batch, -1, classes))
-    weight = None if weight is None else ops.expand_dims(_flat(ops.cast(weight, p.dtype)), -1)
-    parts = [p * y, p * p if squared else p, y * y if squared else y]
-    return ops.stack([ops.sum(_product(part, weight), axis=1) for part in parts], axis=0)
 
 
 class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):
@@ -226,15 +158,672 @@ class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):
         Milletari, Navab & Ahmadi, V-Net, arXiv:1606.04797.
 
     Example:
-        >>> loss = Dice()
         >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
-        >>> print(f"{loss(mask, prediction):.4f}")
+        >>> print(f"{Dice()(mask, prediction):.4f}")
         0.2500
     """
 
     squared: bool = flag(default=False)
 
-    def cost(self, intersection: Any, predicted: Any, actual: Any) -> Any:
-        # 1 - (2I + s)/(P + Y + s) with the 1 taken in: exact near 0, and 0/0 is the empty image.
-        total = predicted + actual
-        return numerics.ratio(total - 2.0 * intersection, total + self.smooth)
+    def cost(self, sums: Sums) -> Any:
+        return self.one_minus(sums.false_positives + sums.false_negatives, 2.0 * sums.intersection)
+
+
+class Jaccard(OverlapLoss, key="jaccard", aliases=("iou_loss",)):
+    """One minus the intersection over union of the predicted and the true region, averaged over the classes.
+
+    `1 - (I + s) / (P + Y - I + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"jaccard"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{Jaccard()(mask, prediction):.4f}")
+        0.4000
+    """
+
+    def cost(self, sums: Sums) -> Any:
+        return self.one_minus(sums.false_positives + sums.false_negatives, sums.intersection)
+
+
+class Tversky(OverlapLoss, key="tversky_loss"):
+    """One minus the Tversky index: an overlap in which false positives and false negatives weigh differently.
+
+    `1 - (I + s) / (I + alpha FP + beta FN + s)` for each class, with FP = P - I and FN = Y - I. Both 0.5: Dice; both 1:
+    Jaccard. beta > alpha finds more of a small region at the price of false alarms.
+
+    Args:
+        alpha: >= 0, the weight of false positives.
+        beta: >= 0, the weight of false negatives.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"tversky_loss"` (`"tversky"` is Keras's own).
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Salehi, Erdogmus & Gholipour, Tversky loss function for image segmentation, arXiv:1706.05721.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{Tversky()(mask, prediction):.4f}")
+        0.2500
+    """
+
+    alpha: float = number(default=0.3, at_least=0)
+    beta: float = number(default=0.7, at_least=0)
+
+    def cost(self, sums: Sums) -> Any:
+        wrong = self.alpha * sums.false_positives + self.beta * sums.false_negatives
+        return self.one_minus(wrong, sums.intersection)
+
+
+class FocalTversky(Tversky, key="focal_tversky"):
+    """Tversky loss raised to a power, so that regions which are still missed count more (gamma > 1) or less.
+
+    `(1 - TI)**(1/gamma)` for each class, TI being the Tversky index, then the mean. alpha weighs false positives and
+    beta false negatives as in `Tversky`; the paper's formula has them the other way round.
+
+    Args:
+        alpha: >= 0, the weight of false positives.
+        beta: >= 0, the weight of false negatives.
+        gamma: > 0; 1 is `Tversky`.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"focal_tversky"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Abraham & Khan, A Novel Focal Tversky loss function, arXiv:1810.07842.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{FocalTversky()(mask, prediction):.4f}")
+        0.3536
+    """
+
+    gamma: float = number(default=4 / 3, above=0)
+
+    def cost(self, sums: Sums) -> Any:
+        return numerics.power(super().cost(sums), 1.0 / self.gamma)
+
+
+class GeneralizedDice(RegionLoss, key="generalized_dice"):
+    """One minus a Dice coefficient over all classes at once, each weighted by the inverse of its size.
+
+    `1 - (2 sum_c w_c I_c + s) / (sum_c w_c (P_c + Y_c) + s)` with w_c = 1/Y_c**2, 1/Y_c or 1. A class that an image
+    does not have takes the largest weight of those it has; where it has none, every weight is 1.
+
+    Args:
+        weighting: `"square"`, `"simple"` or `"uniform"`: 1/Y_c**2, 1/Y_c or 1.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"generalized_dice"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, or if the shapes do not fit.
+
+    Reference:
+        Sudre et al., Generalised Dice overlap as a deep learning loss function, arXiv:1707.03237.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{GeneralizedDice()(mask, prediction):.4f}")
+        0.2500
+    """
+
+    weighting: str = choice(options=("square", "simple", "uniform"), default="square")
+    smooth: float = number(default=1e-6, at_least=0, kw_only=True)
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        sums = self.sums(y_true, y_pred, weight)
+        actual, weights = self.foreground(sums.actual), self.class_sizes(self.foreground(sums.actual))
+        wrong = self.foreground(sums.predicted) + actual - 2.0 * self.foreground(sums.intersection)
+        total = self.foreground(sums.predicted) + actual
+        return numerics.ratio(ops.sum(weights * wrong, axis=-1), ops.sum(weights * total, axis=-1) + self.smooth)
+
+    def class_sizes(self, actual: Any) -> Any:
+        """The weight of each class, `(B, C)`, from the sizes of the true regions."""
+        if self.weighting == "uniform":
+            return ops.ones_like(actual)
+        inverse = numerics.ratio(ops.ones_like(actual), ops.square(actual) if self.weighting == "square" else actual)
+        largest = ops.max(inverse, axis=-1, keepdims=True)
+        largest = ops.where(ops.equal(largest, 0), 1.0, largest)
+        return ops.where(ops.equal(actual, 0), largest, inverse)
+
+
+class MCC(OverlapLoss, key="mcc"):
+    """One minus Matthews' correlation coefficient of the predicted and the true region, averaged over the classes.
+
+    `1 - (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN))` for each class, with soft counts over the
+    positions of an image; `smooth` is added to TP and to TN. Unlike Dice it counts the true negatives as well.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"mcc"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 2].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Abhishek & Hamarneh, Matthews Correlation Coefficient Loss for Deep Convolutional Networks, arXiv:2010.13454.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{MCC()(mask, prediction):.4f}")
+        0.4226
+    """
+
+    def cost(self, sums: Sums) -> Any:
+        wrong_in, wrong_out = sums.false_positives, sums.false_negatives
+        right_in = sums.intersection + self.smooth
+        right_out = sums.positions - sums.predicted - sums.false_negatives + self.smooth
+        # Roots of pairs, as a product of four counts may overflow.
+        whole = numerics.root((right_in + wrong_in) * (right_in + wrong_out)) * numerics.root(
+            (right_out + wrong_in) * (right_out + wrong_out)
+        )
+        cost = numerics.ratio(whole - (right_in * right_out - wrong_in * wrong_out), whole)
+        # Without smoothing a correlation with a constant is 0, unless there is nothing wrong.
+        undefined = ops.logical_and(ops.equal(whole, 0), ops.not_equal(wrong_in + wrong_out, 0))
+        return ops.where(undefined, 1.0, cost)
+
+
+class Lovasz(PerClassLoss, key="lovasz"):
+    """The intersection over union itself, extended to continuous predictions so that it has a gradient.
+
+    The Lovasz extension of the Jaccard loss, as a function of the errors of all positions of an image, sorted. Where
+    C == 1 or `multilabel` the errors are hinges, `1 - (2y - 1) score`, the score being the logit (from probabilities
+    logit(p)), class by class; otherwise they are |y - p|, and the classes that an image has count. Soft targets are
+    rounded.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"lovasz"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1], from hinges >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions, multiplying their errors.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Berman, Triki & Blaschko, The Lovasz-Softmax loss, arXiv:1705.08790.
+
+    Example:
+        >>> mask, logits = [[[1], [1], [0], [0]]], [[[3.0], [0.5], [-0.5], [-3.0]]]
+        >>> print(f"{Lovasz(from_logits=True)(mask, logits):.4f}")
+        0.3333
+    """
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        errors, actual = [], []
+        for y, x in zip(regions.targets_by_class(y_true, y_pred), self.scores(y_pred), strict=True):
+            hit = y if labels.is_boolean(y) else y > 0.5
+            errors.append(ops.relu(1.0 - ops.where(hit, x, -x)) if self.binary(y_pred) else ops.where(hit, 1.0 - x, x))
+            actual.append(hit)
+        # A position of weight 0 has no error and comes last; it must not count among the region's either.
+        weight = None if weight is None else regions.flat(weight)
+        errors = product(ops.stack(errors, axis=0), weight)
+        actual = shapes.both(ops.stack(actual, axis=0), None if weight is None else ops.not_equal(weight, 0))
+        if not self.per_image:
+            errors, actual = (ops.reshape(tensor, (y_pred.shape[-1], 1, -1)) for tensor in (errors, actual))
+        costs = ops.transpose(ops.sum(errors * regions.lovasz_weights(errors, actual), axis=-1))
+        present = None if self.binary(y_pred) else ops.transpose(ops.any(actual, axis=-1))
+        return self.over_classes(costs, present)
+
+    def scores(self, y_pred: Any) -> list[Any]:
+        """What errors are taken of, class by class: logits of binary decisions, probabilities of exclusive classes."""
+        parts = regions.by_class(y_pred)
+        if not self.binary(y_pred):
+            return regions.activated(parts, self.activation(y_pred))
+        return parts if self.from_logits else [numerics.logit(p) for p in parts]
+
+
+class ClDice(OverlapLoss, key="cl_dice"):
+    """Dice mixed with the Dice of the skeletons, so that thin structures stay connected.
+
+    `(1 - alpha) Dice + alpha (1 - clDice)` for each class. clDice is the harmonic mean of the share of the predicted
+    skeleton inside the true region and of the true skeleton inside the predicted one; skeletons are what soft
+    openings take away from ever thinner erosions. `smooth` stands in both shares.
+
+    Args:
+        iterations: >= 1, the erosions; at least half the width of the widest structure, in positions.
+        alpha: In [0, 1], the share of clDice.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"cl_dice"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions, multiplying p and y.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Shit et al., clDice: a Novel Topology-Preserving Loss Function, arXiv:2003.07311.
+
+    Example:
+        >>> import numpy as np
+        >>> line = np.zeros((1, 8, 8, 1), "float32")
+        >>> line[:, 4, 1:7] = 1.0
+        >>> broken = line.copy()
+        >>> broken[:, 4, 3] = 0.0
+        >>> print(f"{ClDice()(line, broken):.4f}")
+        0.0909
+    """
+
+    iterations: int = whole(default=3, at_least=1)
+    alpha: float = number(default=0.5, at_least=0, at_most=1)
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        if len(y_pred.shape) not in (4, 5):
+            raise shapes.mismatch("y_pred with 2 or 3 spatial axes, (B, ..., C)", y_true, y_pred)
+        return super().align(y_true, y_pred)
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        # The class first: the slices of the morphology are then contiguous.
+        axes = (len(y_pred.shape) - 1, *range(len(y_pred.shape) - 1))
+        probabilities = ops.transpose(self.probabilities(y_pred), axes)
+        targets = ops.transpose(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), axes)
+        p, y = product(probabilities, weight), product(targets, weight)
+        bones = regions.skeleton(p, self.iterations)
+        true_bones = ops.stop_gradient(regions.skeleton(y, self.iterations))
+        pairs = ((p, y), (p, None), (y, None), (bones, y), (bones, None), (true_bones, p), (true_bones, None))
+        spatial = tuple(range(2, len(axes)))
+        sums = [ops.transpose(ops.sum(product(one, other), axis=spatial)) for one, other in pairs]
+        if not self.per_image:
+            sums = [ops.sum(each, axis=0, keepdims=True) for each in sums]
+        both, predicted, actual, bones_inside, all_bones, true_inside, all_true = sums
+        dice = self.one_minus(predicted + actual - 2.0 * both, 2.0 * both)
+        # 1 - 2ab/(a + b) = (a(1 - b) + b(1 - a))/(a + b), of shares a and b whose complements are taken exactly.
+        miss, true_miss = (
+            self.one_minus(all_bones - bones_inside, bones_inside),
+            self.one_minus(all_true - true_inside, true_inside),
+        )
+        share, true_share = 1.0 - miss, 1.0 - true_miss
+        apart = numerics.ratio(share * true_miss + true_share * miss, share + true_share)
+        apart = ops.where(ops.equal(share + true_share, 0), 1.0, apart)
+        return self.over_classes((1.0 - self.alpha) * dice + self.alpha * apart)
+
+    def probabilities(self, y_pred: Any) -> Any:
+        """The probabilities, in the shape of the predictions."""
+        activation = self.activation(y_pred)
+        return y_pred if activation is None else getattr(ops, activation)(y_pred)
+
+
+class Boundary(PerClassLoss, key="boundary"):
+    """How far, on average, what is predicted lies from the true boundary.
+
+    The mean over the positions of an image of p times the signed distance to the boundary of the true region, positive
+    outside and negative inside, then over the classes. Region losses count positions, this one how far off they are:
+    it is added to one of them, with a weight that grows in the course of training.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: The id of a class whose positions are left out: those at which its map is the lowest.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"boundary"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: signed distance maps of that shape, of `signed_distance_map`. Values: `(B,)`, in
+        the unit of the maps, negative for a good prediction.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in the mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Kervadec et al., Boundary loss for highly unbalanced segmentation, arXiv:1812.07032.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.array([[[0], [0], [1], [1], [0]]])
+        >>> maps = signed_distance_map(mask)
+        >>> print(f"{Boundary()(maps, mask * 1.0):.4f}, {Boundary()(maps, 1.0 - mask):.4f}")
+        0.0000, 0.8000
+    """
+
+    def read_targets(self, y_true: Any) -> Any:
+        return ops.convert_to_tensor(y_true, dtype=self.compute_dtype)
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        maps, prediction = super().align(y_true, y_pred)
+        if labels.are_ids(maps, prediction):
+            raise shapes.mismatch("signed distance maps of y_pred's shape", y_true, y_pred)
+        return maps, prediction
+
+    def known(self, y_true: Any, y_pred: Any) -> Any:
+        return super().known(-y_true, y_pred)
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        sums = self.sums(y_true, y_pred, weight)
+        return self.over_classes(numerics.ratio(sums.intersection, sums.positions))
+
+
+def signed_distance_map(mask: Any) -> np.ndarray:
+    """The distance of each position to the boundary of a region, for `Boundary`.
+
+    Args:
+        mask: `(B, ..., C)` of 0 and 1, any number of spatial axes.
+
+    Returns:
+        float32 of that shape, in positions: the Euclidean distance to the region outside of it, minus (the distance to
+        the outside - 1) inside of it, and 0 where a mask is empty or full.
+
+    Raises:
+        ValueError: If the mask has fewer than three axes, or holds anything but 0 and 1.
+        ImportError: If SciPy is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> print(signed_distance_map(np.array([[[0], [0], [1], [1], [1]]]))[0, :, 0])
+        [ 2.  1.  0. -1. -2.]
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    mask = np.asarray(mask)
+    if mask.ndim < 3:
+        raise ValueError(f"Expected mask of shape (B, ..., C). Received: mask.shape={mask.shape}")
+    if not np.isin(mask, (0, 1)).all():
+        raise ValueError(f"Expected mask of 0 and 1. Received: mask with values from {mask.min()} to {mask.max()}")
+    found = np.zeros(mask.shape, "float32")
+    for image, c in np.ndindex(mask.shape[0], mask.shape[-1]):
+        region = mask[image, ..., c].astype(bool)
+        if region.any() and not region.all():
+            outside, depth = distance_transform_edt(~region), distance_transform_edt(region)
+            found[image, ..., c] = np.where(region, 1.0 - depth, outside)
+    return found
+
+
+class _DiceWithTerm(OverlapLoss):
+    """Dice, and a loss of each position that is computed from the same probabilities in the same pass."""
+
+    def cost(self, sums: Sums) -> Any:
+        return self.one_minus(sums.false_positives + sums.false_negatives, 2.0 * sums.intersection)
+
+    def mixed(self, y_true: Any, y_pred: Any, weight: Any, term: Term, dice_weight: float, term_weight: float) -> Any:
+        """The weighted sum of Dice and of the mean of the term over the positions."""
+        sums = self.sums(y_true, y_pred, weight, term=term)
+        of_positions = numerics.ratio(sums.term, sums.positions[:, 0])
+        return dice_weight * self.over_classes(self.cost(sums)) + term_weight * of_positions
+
+
+class DiceCrossentropy(_DiceWithTerm, key="dice_crossentropy", aliases=("dice_ce",)):
+    """Dice plus crossentropy, from one softmax: the overlap of small regions, and a gradient at every position.
+
+    `dice_weight * Dice + crossentropy_weight * CE`, CE being the mean over an image's positions, and where the
+    classes do not exclude each other over the classes. The crossentropy keeps the background, and is weighted by
+    `class_weights` too, without division by their sum; a background that has no weight there weighs 1.
+
+    Args:
+        dice_weight: >= 0.
+        crossentropy_weight: >= 0.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"dice_crossentropy"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Isensee et al., nnU-Net: Self-adapting Framework for U-Net-Based Medical Image Segmentation, arXiv:1809.10486.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{DiceCrossentropy()(mask, prediction):.4f}")
+        0.5966
+    """
+
+    dice_weight: float = number(default=1.0, at_least=0)
+    crossentropy_weight: float = number(default=1.0, at_least=0)
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        weights = self.weights_of_all(y_pred.shape[-1])
+        binary = self.binary(y_pred)
+        term = Term((0.0,), binary=True, weights=weights) if binary else Term((0.0,), alphas=weights)
+        return self.mixed(y_true, y_pred, weight, term, self.dice_weight, self.crossentropy_weight)
+
+    def weights_of_all(self, classes: int) -> list[float] | None:
+        """The class weights with one for the background."""
+        if self.class_weights is None:
+            return None
+        counting = classes if self.include_background else classes - 1
+        self.per_output("class_weights", counting)
+        weights = self.class_weights if isinstance(self.class_weights, list) else [self.class_weights] * counting
+        return [1.0] * (classes - counting) + weights
+
+
+class DiceFocal(_DiceWithTerm, key="dice_focal"):
+    """Dice plus focal loss, from one softmax: small regions, and the positions that are still wrong.
+
+    `dice_weight * Dice + focal_weight * FL`, FL being the mean over an image's positions of `Focal` where C == 1 or
+    `multilabel`, else of `CategoricalFocal`. `class_weights` weigh Dice, alpha the focal loss.
+
+    Args:
+        dice_weight: >= 0.
+        focal_weight: >= 0.
+        gamma: >= 0; how much positions that are nearly right are turned down.
+        alpha: None, the weight of positives in [0, 1] (C == 1 or `multilabel`), or >= 0 for each exclusive class.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"dice_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Zhu et al., AnatomyNet, arXiv:1808.05238.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{DiceFocal()(mask, prediction):.4f}")
+        0.3366
+    """
+
+    dice_weight: float = number(default=1.0, at_least=0)
+    focal_weight: float = number(default=1.0, at_least=0)
+    gamma: float = number(default=2.0, at_least=0)
+    alpha: float | list[float] | None = numbers(default=None, at_least=0, optional=True)
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        alpha, classes = self.alpha, y_pred.shape[-1]
+        self.per_output("alpha", classes)
+        if self.binary(y_pred):
+            if isinstance(alpha, list) or (alpha is not None and alpha > 1):
+                raise ValueError(f"Expected alpha in [0, 1] or None for binary decisions. Received: alpha={alpha}")
+            term = Term((self.gamma,), alpha, binary=True)
+        else:
+            term = Term((self.gamma,), [alpha] * classes if isinstance(alpha, float) else alpha)
+        return self.mixed(y_true, y_pred, weight, term, self.dice_weight, self.focal_weight)
+
+
+class UnifiedFocal(OverlapLoss, key="unified_focal"):
+    """Focal loss and focal Tversky loss under three parameters, for one rare class.
+
+    The asymmetric form: `weight` times the mean over the positions of
+    `(1 - delta)(1 - p_0)**gamma y_0 (-log p_0) + delta y_1 (-log p_1)`, plus `1 - weight` times the mean of `1 -
+    TI_0` and `(1 - TI_1)**(1 - gamma)`, with `TI = (I + s) / (I + delta FN + (1 - delta) FP + s)`. Class 1 is the
+    rare one: it is never turned down in the first part, and its misses count more in the second.
+
+    Args:
+        weight: In [0, 1], the share of the focal part.
+        delta: In [0, 1], the weight of the rare class, and of its misses against its false alarms.
+        gamma: >= 0, in the paper below 1; how much the background is turned down, and the rare class turned up.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"unified_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1, [1 - p, p] are the two classes. C > 2 raises. Values: `(B,)`, >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Yeung et al., Unified Focal loss, arXiv:2102.04525.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{UnifiedFocal()(mask, prediction):.4f}")
+        0.3194
+    """
+
+    weight: float = number(default=0.5, at_least=0, at_most=1)
+    delta: float = number(default=0.6, at_least=0, at_most=1)
+    gamma: float = number(default=0.5, at_least=0)
+
+    def cost(self, sums: Sums) -> Any:
+        wrong = self.delta * sums.false_negatives + (1.0 - self.delta) * sums.false_positives
+        costs = self.one_minus(wrong, sums.intersection)
+        return ops.concatenate([costs[:, :1], numerics.power(costs[:, 1:], 1.0 - self.gamma)], axis=-1)
+
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+        if y_pred.shape[-1] > 2:
+            raise shapes.mismatch("one class or two, (B, ..., 1) or (B, ..., 2)", y_true, y_pred)
+        activation = self.activation(y_pred)
+        if y_pred.shape[-1] == 1:
+            y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
+            activation = "softmax" if self.from_logits else None
+        term = Term((self.gamma, 0.0), [1.0 - self.delta, self.delta])
+        sums = self.sums(y_true, y_pred, weight, activation=activation, term=term)
+        of_positions = numerics.ratio(sums.term, sums.positions[:, 0])
+        return self.weight * of_positions + (1.0 - self.weight) * self.over_classes(self.cost(sums))

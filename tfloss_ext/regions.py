@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sums over the positions of an image, class by class, with gradients in closed form: what overlap is made of."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from tfloss_ext import crossentropy, labels, numerics
+
+Terms = tuple[Callable[[], Any], Callable[[], list[Any]]]
+
+
+class Sums(NamedTuple):
+    """Weighted sums over the positions of each image (or of the batch), `(B, C)` unless said otherwise.
+
+    Attributes:
+        intersection: Of p*y.
+        predicted: Of p, or of p*p.
+        actual: Of y, or of y*y.
+        positions: Of the weights alone, `(B, 1)`.
+        term: Of a loss at each position, `(B,)`, where one was asked for.
+    """
+
+    intersection: Any
+    predicted: Any
+    actual: Any
+    positions: Any
+    term: Any = None
+
+    @property
+    def false_positives(self) -> Any:
+        return self.predicted - self.intersection
+
+    @property
+    def false_negatives(self) -> Any:
+        return self.actual - self.intersection
+
+    def of_batch(self) -> Sums:
+        """One image made of all."""
+        return Sums(*(None if part is None else ops.sum(part, axis=0, keepdims=True) for part in self))
+
+
+class Term(NamedTuple):
+    """A focal crossentropy at each position, summed in the same pass as the regions.
+
+    Over exclusive classes it is `sum_c alpha_c y_c (1 - p_c)**gamma_c (-log p_c)`; where each class is a decision of
+    its own, it is the mean over the classes of `weight_c` times the binary focal loss with one gamma and one alpha.
+
+    Attributes:
+        gammas: One for each class, or one for all.
+        alphas: One for each class or None; of binary decisions the weight of positives.
+        binary: Whether each class is a decision of its own.
+        weights: Of the classes, where they are decisions of their own.
+    """
+
+    gammas: tuple[float, ...]
+    alphas: Any = None
+    binary: bool = False
+    weights: Any = None
+
+
+def region_sums(
+    y_true: Any,
+    y_pred: Any,
+    weight: Any = None,
+    *,
+    activation: str | None = None,
+    squared: bool = False,
+    term: Term | None = None,
+) -> Sums:
+    """The sums of each image.
+
+    Args:
+        y_true: Ids `(B, ...)` or dense targets `(B, ..., C)`.
+        y_pred: `(B, ..., C)`, what `activation` makes probabilities of.
+        weight: None, or `(B, ...)`.
+        activation: `"softmax"`, `"sigmoid"` or None.
+        squared: Sum squares of p and of y in place of p and y.
+        term: What else is summed over the positions.
+    """
+    weight = None if weight is None else flat(ops.cast(weight, y_pred.dtype))
+    sums = _sums_of_few if y_pred.shape[-1] <= labels.FEW_CLASSES else _sums_of_many
+    return sums(y_true, y_pred, weight, activation, squared, term)
+
+
+def flat(tensor: Any) -> Any:
+    """`(B, ...)` as `(B, N)`."""
+    return ops.reshape(tensor, (ops.shape(tensor)[0], -1))
+
+
+def by_class(tensor: Any) -> list[Any]:
+    """`(B, ..., C)` as C arrays `(B, N)`."""
+    return [flat(part) for part in ops.unstack(tensor, tensor.shape[-1], axis=-1)]
+
+
+def targets_by_class(y_true: Any, y_pred: Any) -> list[Any]:
+    """Targets as C arrays `(B, N)`: boolean from ids and booleans, else numbers of `y_pred`'s type."""
+    if labels.are_ids(y_true, y_pred):
+        ids = flat(y_true)
+        return [ops.equal(ids, c) for c in range(y_pred.shape[-1])]
+    return by_class(y_true if labels.is_boolean(y_true) else ops.cast(y_true, y_pred.dtype))
+
+
+def activated(parts: list[Any], activation: str | None) -> list[Any]:
+    """The probabilities of each class."""
+    return _activated(parts, activation)[0]
+
+
+def product(one: Any, other: Any) -> Any:
+    """The product of two weights or masks, None standing for 1."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one * ops.cast(other, one.dtype)
+
+
+def inside(target: Any, values: Any) -> Any:
+    """target * values, for a boolean target too."""
+    return ops.where(target, values, ops.zeros((), values.dtype)) if labels.is_boolean(target) else target * values
+
+
+def _positions(y_pred: Any, weight: Any) -> Any:
+    if weight is not None:
+        return ops.sum(weight, axis=1, keepdims=True)
+    shape = ops.shape(y_pred)
+    count = functools.reduce(lambda a, b: a * b, shape[1:-1], 1)
+    return ops.broadcast_to(ops.cast(count, y_pred.dtype), (shape[0], 1))
+
+
+def _activated(parts: list[Any], activation: str | None) -> tuple[list[Any], tuple[Any, Any] | None]:
+    """The probabilities; of a softmax also the largest logit, and the sum of the exponentials relative to it."""
+    if activation != "softmax":
+        return [ops.sigmoid(x) for x in parts] if activation else parts, None
+    largest = functools.reduce(ops.maximum, parts)
+    exponentials = [ops.exp(x - largest) for x in parts]
+    total = functools.reduce(ops.add, exponentials)
+    inverse = 1.0 / total
+    return [e * inverse for e in exponentials], (largest, total)
+
+
+def _sums_of_few(
+    y_true: Any, y_pred: Any, weight: Any, activation: str | None, squared: bool, term: Term | None
+) -> Sums:
+    """One array `(B, N)` for each class, no axis of classes: sums over a short last axis are slow everywhere."""
+    classes = y_pred.shape[-1]
+    targets = targets_by_class(y_true, y_pred)
+
+    def total(part: Any) -> Any:
+        return ops.sum(product(part, weight), axis=1)
+
+    actual = [ops.cast(target, y_pred.dtype) for target in targets]
+    actual = ops.stack([total(y * y if squared and not labels.is_boolean(y_true) else y) for y in actual], axis=1)
+
+    def forward(x: Any) -> Any:
+        parts = by_class(x)
+        probabilities, normaliser = _activated(parts, activation)
+        found = [total(inside(y, p)) for y, p in zip(targets, probabilities, strict=True)]
+        found += [total(p * p if squared else p) for p in probabilities]
+        if term is not None:
+            found.append(total(_terms(term, targets, parts, probabilities, normaliser, activation)[0]()))
+        return ops.stack(found, axis=0)
+
+    def backward(upstream: Any, x: Any) -> Any:
+        parts = by_class(x)
+        probabilities, normaliser = _activated(parts, activation)
+        upstream = ops.expand_dims(upstream, -1)
+        gradients = []
+        for c, (y, p) in enumerate(zip(targets, probabilities, strict=True)):
+            of_product, of_predicted = upstream[c], upstream[classes + c]
+            of_predicted = 2.0 * of_predicted * p if squared else of_predicted
+            if labels.is_boolean(y):
+                gradients.append(ops.where(y, of_product + of_predicted, of_predicted))
+            else:
+                gradients.append(y * of_product + of_predicted)
+        gradients = _pulled_back(probabilities, gradients, activation)
+        if term is not None:
+            slopes = _terms(term, targets, parts, probabilities, normaliser, activation)[1]()
+            gradients = [g + upstream[2 * classes] * slope for g, slope in zip(gradients, slopes, strict=True)]
+        gradients = [product(g, weight) for g in gradients]
+        # Stacked in front and transposed, as stacking at the end copies single elements on TensorFlow.
+        return ops.reshape(ops.transpose(ops.stack(gradients, axis=0), (1, 2, 0)), ops.shape(x))
+
+    sums = numerics.with_gradient(forward, backward)(y_pred)
+    return Sums(
+        ops.transpose(sums[:classes]),
+        ops.transpose(sums[classes : 2 * classes]),
+        actual,
+        _positions(y_pred, weight),
+        None if term is None else sums[2 * classes],
+    )
+
+
+def _pulled_back(probabilities: list[Any], gradients: list[Any], activation: str | None) -> list[Any]:
+    """Gradients with respect to what was activated, from those with respect to the probabilities."""
+    pairs = list(zip(probabilities, gradients, strict=True))
+    if activation == "sigmoid":
+        return [g * (p * (1.0 - p)) for p, g in pairs]
+    if activation is None:
+        return gradients
+    products = [p * g for p, g in pairs]
+    sum_of_products = functools.reduce(ops.add, products)
+    return [product - p * sum_of_products for p, product in zip(probabilities, products, strict=True)]
+
+
+def _terms(
+    term: Term, targets: list[Any], parts: list[Any], probabilities: list[Any], normaliser: Any, activation: str | None
+) -> Terms:
+    """The value of a term at each position, `(B, N)`, and its derivatives with respect to `parts`, each when called."""
+    if term.binary:
+        return _binary_terms(term, targets, parts, activation)
+    return _class_terms(term, targets, parts, probabilities, normaliser, activation)
+
+
+def _binary_terms(term: Term, targets: list[Any], parts: list[Any], activation: str | None) -> Terms:
+    classes = len(parts)
+    weights = [1.0 / classes if term.weights is None else term.weights[c] / classes for c in range(classes)]
+    found = []
+    for y, x in zip(targets, parts, strict=True):
+        from_logits = crossentropy.hard_binary_terms if labels.is_boolean(y) else crossentropy.soft_binary_terms
+        terms = from_logits if activation else crossentropy.binary_terms_from_probabilities
+        found.append(terms(ops.cast(y, x.dtype), x, term.gammas[0], term.alphas))
+    return (
+        lambda: functools.reduce(ops.add, [w * value() for w, (value, _) in zip(weights, found, strict=True)]),
+        lambda: [w * slope() for w, (_, slope) in zip(weights, found, strict=True)],
+    )
+
+
+def _class_terms(
+    term: Term, targets: list[Any], parts: list[Any], probabilities: list[Any], normaliser: Any, activation: str | None
+) -> Terms:
+    gammas = term.gammas * len(parts) if len(term.gammas) == 1 else term.gammas
+
+    def weighted(c: int, values: Any) -> Any:
+        values = inside(targets[c], values)
+        return values if term.alphas is None else term.alphas[c] * values
+
+    def nll(c: int) -> Any:
+        if activation is None:
+            return -ops.log(ops.maximum(parts[c], numerics.EPSILON))
+        if activation == "sigmoid":
+            return ops.relu(-parts[c]) + ops.log1p(ops.exp(-ops.abs(parts[c])))
+        largest, total = normaliser
+        return (largest - parts[c]) + ops.log(total)
+
+    def focus(c: int, gamma: float) -> Any:
+        # Below 1 the power has an infinite slope at 0, where it and the crossentropy must vanish together.
+        exact = activation is not None and 0 < gammas[c] < 1
+        return crossentropy.focus(-ops.expm1(-nll(c)) if exact else 1.0 - probabilities[c], gamma)
+
+    def value(c: int) -> Any:
+        return weighted(c, nll(c) * focus(c, gammas[c]) if gammas[c] else nll(c))
+
+    def slope(c: int) -> Any:
+        """The derivative with respect to log p_c, or to p_c where probabilities are given."""
+        gamma, p = gammas[c], probabilities[c]
+        clipped = 1.0 if activation else ops.maximum(p, numerics.EPSILON)
+        if gamma == 0:
+            return weighted(c, -ops.ones_like(p) / clipped)
+        of_focus = gamma * focus(c, gamma - 1.0) * nll(c)
+        return weighted(c, -(of_focus * p if activation else of_focus) - focus(c, gamma) / clipped)
+
+    def slopes() -> list[Any]:
+        found = [slope(c) for c in range(len(parts))]
+        if activation is None:
+            return found
+        if activation == "sigmoid":
+            return [g * (1.0 - p) for g, p in zip(found, probabilities, strict=True)]
+        total = functools.reduce(ops.add, found)
+        return [g - p * total for g, p in zip(found, probabilities, strict=True)]
+
+    return lambda: functools.reduce(ops.add, [value(c) for c in range(len(parts))]), slopes
+
+
+def _sums_of_many(
+    y_true: Any, y_pred: Any, weight: Any, activation: str | None, squared: bool, term: Term | None
+) -> Sums:
+    """Sums next to the axis of classes, which is long enough for the kernels of the backend."""
+    classes = y_pred.shape[-1]
+    x = ops.reshape(y_pred, (ops.shape(y_pred)[0], -1, classes))
+    y = labels.one_hot(flat(y_true) if labels.are_ids(y_true, y_pred) else ops.reshape(y_true, ops.shape(x)), x)
+    y = ops.cast(y, x.dtype)
+    logs = ops.log_softmax(x, axis=-1) if activation == "softmax" else None
+    p = ops.exp(logs) if logs is not None else ops.sigmoid(x) if activation else x
+    wide = None if weight is None else ops.expand_dims(weight, -1)
+    parts = [p * y, p * p if squared else p, y * y if squared else y]
+    sums = [ops.sum(product(part, wide), axis=1) for part in parts]
+    if term is not None:
+        values = _term_of_many(term, y, x, p, logs, activation)
+        sums.append(ops.sum(product(values, weight), axis=1))
+    return Sums(sums[0], sums[1], sums[2], _positions(y_pred, weight), sums[3] if term else None)
+
+
+def _term_of_many(term: Term, y: Any, x: Any, p: Any, logs: Any, activation: str | None) -> Any:
+    if term.binary:
+        terms = crossentropy.soft_binary_terms if activation else crossentropy.binary_terms_from_probabilities
+        values = numerics.with_gradient(
+            lambda x: terms(y, x, term.gammas[0], term.alphas)[0](),
+            lambda upstream, x: upstream * terms(y, x, term.gammas[0], term.alphas)[1](),
+        )(x)
+        return ops.mean(
+            values if term.weights is None else values * ops.convert_to_tensor(term.weights, x.dtype), axis=-1
+        )
+    nll = -ops.log(ops.maximum(p, numerics.EPSILON)) if logs is None else -logs
+    values = y * crossentropy.focus(-ops.expm1(logs) if logs is not None else 1.0 - p, term.gammas[0]) * nll
+    return ops.sum(values if term.alphas is None else values * ops.convert_to_tensor(term.alphas, x.dtype), axis=-1)
+
+
+def lovasz_weights(errors: Any, actual: Any) -> Any:
+    """How much each error weighs in the Lovasz extension of the Jaccard loss: its gradient, over the last axis.
+
+    With the errors sorted from the largest, an error's weight is what the Jaccard loss grows by when its position
+    joins the wrong ones.
+
+    Args:
+        errors: >= 0, `(C, B, N)`.
+        actual: Whether a position is of the region, `(C, B, N)`. Where positions do not count at all they have no
+        error.
+    """
+    shape, count = ops.shape(errors), ops.shape(errors)[-1]
+    order = ops.reshape(ops.top_k(ops.stop_gradient(errors), count)[1], (-1, count))
+    rows = ops.shape(order)[0]
+    places = order + ops.expand_dims(ops.arange(rows, dtype=order.dtype) * count, -1)
+    hit = ops.take(ops.reshape(actual, (-1,)), places)
+    found = ops.cumsum(ops.cast(hit, "int32"), axis=-1)
+    region = found[:, -1:]
+    left = ops.cast(region - found, errors.dtype)
+    union = ops.cast(region + ops.arange(1, count + 1, dtype="int32") - found, errors.dtype)
+    # The difference of two Jaccard losses in closed form: for a position of the region the union stays, for any other
+    # what is left of the intersection stays. The first position of an empty region takes the whole.
+    before = ops.where(union > 1.0, union - 1.0, 1.0)
+    growth = ops.where(hit, 1.0 / union, ops.where(union > 1.0, left / (before * union), 1.0))
+    back = ops.scatter(ops.reshape(places, (-1, 1)), ops.reshape(growth, (-1,)), (rows * count,))
+    return ops.stop_gradient(ops.reshape(back, shape))
+
+
+def skeleton(regions: Any, iterations: int) -> Any:
+    """The soft skeleton of `(C, B, ...)`: what openings take away from ever thinner erosions."""
+    bones = 0.0
+    for step in range(iterations + 1):
+        thinner = _eroded(regions)
+        lost = ops.relu(regions - _dilated(thinner))
+        bones = lost if step == 0 else bones + ops.relu(lost - bones * lost)
+        regions = thinner
+    return bones
+
+
+def _eroded(x: Any) -> Any:
+    """The smallest of each position and its neighbours along the axes."""
+    return functools.reduce(ops.minimum, [_of_three(x, axis, ops.minimum) for axis in range(2, len(x.shape))])
+
+
+def _dilated(x: Any) -> Any:
+    """The largest of each position and all its neighbours."""
+    for axis in range(2, len(x.shape)):
+        x = _of_three(x, axis, ops.maximum)
+    return x
+
+
+def _of_three(x: Any, axis: int, choose: Callable[[Any, Any], Any]) -> Any:
+    """What `choose` makes of each position and its two neighbours along an axis."""
+    if x.shape[axis] == 1:
+        return x
+
+    def cut(tensor: Any, start: int | None, stop: int | None) -> Any:
+        return tensor[(slice(None),) * axis + (slice(start, stop),)]
+
+    pairs = choose(cut(x, 1, None), cut(x, None, -1))
+    inner = choose(cut(pairs, 1, None), cut(pairs, None, -1))
+    return ops.concatenate([cut(pairs, None, 1), inner, cut(pairs, -1, None)], axis=axis)
