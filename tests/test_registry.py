@@ -24,12 +24,23 @@ TABLE = private.ALL_OBJECTS_DICT
 CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
+    "Boundary": ["boundary"],
     "CategoricalFocal": ["categorical_focal", "sparse_categorical_focal"],
+    "ClDice": ["cl_dice"],
     "Contrastive": ["contrastive"],
     "Dice": ["dice_loss", "soft_dice"],
+    "DiceCrossentropy": ["dice_crossentropy", "dice_ce"],
+    "DiceFocal": ["dice_focal"],
     "Focal": ["focal", "binary_focal"],
+    "FocalTversky": ["focal_tversky"],
+    "GeneralizedDice": ["generalized_dice"],
+    "Jaccard": ["jaccard", "iou_loss"],
     "LogCosh": ["log_cosh_loss", "logcosh"],
+    "Lovasz": ["lovasz"],
+    "MCC": ["mcc"],
     "Triplet": ["triplet"],
+    "Tversky": ["tversky_loss"],
+    "UnifiedFocal": ["unified_focal"],
     "WeightedMSE": ["weighted_mse"],
 }
 PRESETS = {"triplet_semi_hard": "semi_hard", "triplet_hard": "hard", "triplet_all": "all"}

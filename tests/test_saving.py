@@ -46,6 +46,8 @@ INPUTS = [
     (RNG.random((6, 4)).astype("float32"), RNG.random((6, 4)).astype("float32")),
     (np.eye(3, dtype="float32")[np.stack([IDS, IDS])].swapaxes(0, 1), probabilities(6, 2, 3)),
     (RNG.random((6, 1)).astype("float32"), probabilities(6, 1)),
+    (np.tile(IDS[:, None, None], (1, 3, 4)), probabilities(6, 3, 4, 3)),
+    (np.tile(IDS[:, None, None], (1, 3, 4)) % 2, probabilities(6, 3, 4, 2)),
 ]
 # Values that differ from one another; a parameter takes the first that it allows and that is not its default.
 VALUES = [[0.3, 0.7, 0.5], [0.3, 0.7], 0.3, 0.7, 1.3, 1, 2, 30, True, False]
@@ -84,12 +86,22 @@ def changed(cls: type) -> dict:
 @functools.cache
 def _changed(cls: type) -> dict:
     required = [field for field in cls._parameters if field.default is parameters.REQUIRED]
-    arguments = {field.name: changes(field)[0] for field in required}
-    for field in cls._parameters:
-        together = ({**arguments, field.name: value} for value in changes(field))
-        arguments = next((some for some in together if inputs_of(cls, some)), None)
-        assert arguments is not None, f"{cls.__name__}.{field.name}: no value in VALUES, or no input in INPUTS, fits"
+    given = {field.name: changes(field)[0] for field in required}
+    arguments = together(cls, list(cls._parameters), given)
+    assert arguments is not None, f"{cls.__name__}: no values in VALUES, or no input in INPUTS, fit"
     return {**arguments, **COMMON}
+
+
+def together(cls: type, fields: list, arguments: dict) -> dict | None:
+    """These arguments and a changed value for each of the fields, such that the loss accepts some input."""
+    if not fields:
+        return arguments
+    for value in changes(fields[0]):
+        some = {**arguments, fields[0].name: value}
+        found = together(cls, fields[1:], some) if inputs_of(cls, some) else None
+        if found is not None:
+            return found
+    return None
 
 
 @pytest.fixture(params=CLASSES)

@@ -388,7 +388,7 @@ class MCC(OverlapLoss, key="mcc"):
     Example:
         >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
         >>> print(f"{MCC()(mask, prediction):.4f}")
-        0.4226
+        0.5000
     """
 
     def cost(self, sums: Sums) -> Any:
@@ -804,7 +804,7 @@ class UnifiedFocal(OverlapLoss, key="unified_focal"):
     Example:
         >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
         >>> print(f"{UnifiedFocal()(mask, prediction):.4f}")
-        0.3194
+        0.2640
     """
 
     weight: float = number(default=0.5, at_least=0, at_most=1)

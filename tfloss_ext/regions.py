@@ -11,7 +11,7 @@ from keras import ops
 
 from tfloss_ext import crossentropy, labels, numerics
 
-Terms = tuple[Callable[[], Any], Callable[[], list[Any]]]
+Terms = tuple[Callable[[], Any], Callable[[Any], Any]]
 
 
 class Sums(NamedTuple):
@@ -175,10 +175,10 @@ def _sums_of_few(
                 gradients.append(ops.where(y, of_product + of_predicted, of_predicted))
             else:
                 gradients.append(y * of_product + of_predicted)
-        gradients = _pulled_back(probabilities, gradients, activation)
+        slopes = None
         if term is not None:
-            slopes = _terms(term, targets, parts, probabilities, normaliser, activation)[1]()
-            gradients = [g + upstream[2 * classes] * slope for g, slope in zip(gradients, slopes, strict=True)]
+            slopes = _terms(term, targets, parts, probabilities, normaliser, activation)[1](upstream[2 * classes])
+        gradients = _pulled_back(targets, probabilities, gradients, activation, slopes)
         gradients = [product(g, weight) for g in gradients]
         # Stacked in front and transposed, as stacking at the end copies single elements on TensorFlow.
         return ops.reshape(ops.transpose(ops.stack(gradients, axis=0), (1, 2, 0)), ops.shape(x))
@@ -193,24 +193,36 @@ def _sums_of_few(
     )
 
 
-def _pulled_back(probabilities: list[Any], gradients: list[Any], activation: str | None) -> list[Any]:
-    """Gradients with respect to what was activated, from those with respect to the probabilities."""
+def _pulled_back(
+    targets: list[Any], probabilities: list[Any], gradients: list[Any], activation: str | None, slopes: Any
+) -> list[Any]:
+    """Gradients with respect to what was activated, from those with respect to the probabilities, plus a term's.
+
+    A term of the target alone gives one array, the derivative with respect to -log p_t: times p - y the gradient.
+    """
     pairs = list(zip(probabilities, gradients, strict=True))
-    if activation == "sigmoid":
-        return [g * (p * (1.0 - p)) for p, g in pairs]
-    if activation is None:
-        return gradients
-    products = [p * g for p, g in pairs]
-    sum_of_products = functools.reduce(ops.add, products)
-    return [product - p * sum_of_products for p, product in zip(probabilities, products, strict=True)]
+    if activation == "softmax":
+        products = [p * g for p, g in pairs]
+        common = functools.reduce(ops.add, products)
+        common = common if slopes is None or isinstance(slopes, list) else common - slopes
+        pulled = [product - p * common for p, product in zip(probabilities, products, strict=True)]
+    else:
+        pulled = [g * (p * (1.0 - p)) for p, g in pairs] if activation else gradients
+    if slopes is None:
+        return pulled
+    if isinstance(slopes, list):
+        return [one + other for one, other in zip(pulled, slopes, strict=True)]
+    return [one - inside(hit, slopes) for one, hit in zip(pulled, targets, strict=True)]
 
 
 def _terms(
     term: Term, targets: list[Any], parts: list[Any], probabilities: list[Any], normaliser: Any, activation: str | None
 ) -> Terms:
-    """The value of a term at each position, `(B, N)`, and its derivatives with respect to `parts`, each when called."""
+    """What gives a term's value at each position, `(B, N)`, and what its gradients with respect to `parts`."""
     if term.binary:
         return _binary_terms(term, targets, parts, activation)
+    if labels.is_boolean(targets[0]) and activation == "softmax":
+        return _terms_of_target(term, targets, parts, probabilities, normaliser)
     return _class_terms(term, targets, parts, probabilities, normaliser, activation)
 
 
@@ -224,8 +236,49 @@ def _binary_terms(term: Term, targets: list[Any], parts: list[Any], activation: 
         found.append(terms(ops.cast(y, x.dtype), x, term.gammas[0], term.alphas))
     return (
         lambda: functools.reduce(ops.add, [w * value() for w, (value, _) in zip(weights, found, strict=True)]),
-        lambda: [w * slope() for w, (_, slope) in zip(weights, found, strict=True)],
+        lambda upstream: [(w * upstream) * slope() for w, (_, slope) in zip(weights, found, strict=True)],
     )
+
+
+def _terms_of_target(
+    term: Term, targets: list[Any], parts: list[Any], probabilities: list[Any], normaliser: Any
+) -> Terms:
+    """Of exclusive classes with hard targets and a softmax: all that matters is the probability of the target."""
+    gammas = set(term.gammas)
+    largest, total = normaliser
+
+    def of_target(values: Any, otherwise: Any) -> Any:
+        found = ops.convert_to_tensor(otherwise, dtype=largest.dtype)
+        for hit, value in zip(targets, values, strict=True):
+            found = ops.where(hit, ops.convert_to_tensor(value, dtype=largest.dtype), found)
+        return found
+
+    def curve() -> tuple[Any, Any]:
+        """The value, and its derivative with respect to -log p_t."""
+        nll = ops.log(total) + (largest - of_target(parts, largest))
+
+        def of(gamma: float) -> tuple[Any, Any]:
+            if gamma == 0:
+                return nll, ops.ones_like(nll)
+            p = of_target(probabilities, 1.0)
+            # Below 1 the power has an infinite slope at 0, where it and the crossentropy must vanish together.
+            wrong = -ops.expm1(-nll) if gamma < 1 else 1.0 - p
+            focus = crossentropy.focus(wrong, gamma - 1.0)
+            return (wrong * focus) * nll, (gamma * p * nll + wrong) * focus
+
+        found = {gamma: of(gamma) for gamma in gammas}
+        if len(gammas) == 1:
+            value, slope = found[term.gammas[0]]
+        else:
+            value, slope = (of_target([found[gamma][i] for gamma in term.gammas], nll) for i in (0, 1))
+        if term.alphas is not None:
+            weight = of_target(term.alphas, 0.0)
+            return weight * value, weight * slope
+        # An id that is no class has neither value nor gradient.
+        any_class = functools.reduce(ops.logical_or, targets)
+        return inside(any_class, value), inside(any_class, slope)
+
+    return lambda: curve()[0], lambda upstream: upstream * curve()[1]
 
 
 def _class_terms(
@@ -262,8 +315,8 @@ def _class_terms(
         of_focus = gamma * focus(c, gamma - 1.0) * nll(c)
         return weighted(c, -(of_focus * p if activation else of_focus) - focus(c, gamma) / clipped)
 
-    def slopes() -> list[Any]:
-        found = [slope(c) for c in range(len(parts))]
+    def slopes(upstream: Any) -> list[Any]:
+        found = [upstream * slope(c) for c in range(len(parts))]
         if activation is None:
             return found
         if activation == "sigmoid":
