@@ -65,6 +65,11 @@ class RegionLoss(ClassLoss):
             return None
         return "sigmoid" if self.binary(y_pred) else "softmax"
 
+    def probabilities(self, y_pred: Any) -> Any:
+        """The probabilities, in the shape of the predictions."""
+        activation = self.activation(y_pred)
+        return y_pred if activation is None else getattr(ops, activation)(y_pred)
+
     def binary(self, y_pred: Any) -> bool:
         """Whether each class is a decision of its own."""
         return self.multilabel or y_pred.shape[-1] == 1
@@ -443,27 +448,24 @@ class Lovasz(PerClassLoss, key="lovasz"):
     """
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        errors, actual = [], []
-        for y, x in zip(regions.targets_by_class(y_true, y_pred), self.scores(y_pred), strict=True):
-            hit = y if labels.is_boolean(y) else y > 0.5
-            errors.append(ops.relu(1.0 - ops.where(hit, x, -x)) if self.binary(y_pred) else ops.where(hit, 1.0 - x, x))
-            actual.append(hit)
-        # A position of weight 0 has no error and comes last; it must not count among the region's either.
-        weight = None if weight is None else regions.flat(weight)
-        errors = product(ops.stack(errors, axis=0), weight)
-        actual = shapes.both(ops.stack(actual, axis=0), None if weight is None else ops.not_equal(weight, 0))
+        targets = labels.one_hot(y_true, y_pred)
+        actual = targets if labels.is_boolean(targets) else targets > 0.5
+        if self.binary(y_pred):
+            score = y_pred if self.from_logits else numerics.logit(y_pred)
+            errors = ops.relu(1.0 - ops.where(actual, score, -score))
+        else:
+            p = self.probabilities(y_pred)
+            errors = ops.where(actual, 1.0 - p, p)
+        errors, actual = regions.class_first(errors), regions.class_first(actual)
+        if weight is not None:
+            # A position of weight 0 has no error and comes last; it must not count among the region's either.
+            weight = regions.flat(weight)
+            errors, actual = errors * weight, ops.logical_and(actual, ops.not_equal(weight, 0))
         if not self.per_image:
             errors, actual = (ops.reshape(tensor, (y_pred.shape[-1], 1, -1)) for tensor in (errors, actual))
         costs = ops.transpose(ops.sum(errors * regions.lovasz_weights(errors, actual), axis=-1))
         present = None if self.binary(y_pred) else ops.transpose(ops.any(actual, axis=-1))
         return self.over_classes(costs, present)
-
-    def scores(self, y_pred: Any) -> list[Any]:
-        """What errors are taken of, class by class: logits of binary decisions, probabilities of exclusive classes."""
-        parts = regions.by_class(y_pred)
-        if not self.binary(y_pred):
-            return regions.activated(parts, self.activation(y_pred))
-        return parts if self.from_logits else [numerics.logit(p) for p in parts]
 
 
 class ClDice(OverlapLoss, key="cl_dice"):
@@ -541,11 +543,6 @@ class ClDice(OverlapLoss, key="cl_dice"):
         apart = numerics.ratio(share * true_miss + true_share * miss, share + true_share)
         apart = ops.where(ops.equal(share + true_share, 0), 1.0, apart)
         return self.over_classes((1.0 - self.alpha) * dice + self.alpha * apart)
-
-    def probabilities(self, y_pred: Any) -> Any:
-        """The probabilities, in the shape of the predictions."""
-        activation = self.activation(y_pred)
-        return y_pred if activation is None else getattr(ops, activation)(y_pred)
 
 
 class Boundary(PerClassLoss, key="boundary"):

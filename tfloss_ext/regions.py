@@ -94,7 +94,13 @@ def flat(tensor: Any) -> Any:
 
 def by_class(tensor: Any) -> list[Any]:
     """`(B, ..., C)` as C arrays `(B, N)`."""
-    return [flat(part) for part in ops.unstack(tensor, tensor.shape[-1], axis=-1)]
+    # The class first: taking apart along the first axis copies nothing.
+    return list(ops.unstack(class_first(tensor), tensor.shape[-1], axis=0))
+
+
+def class_first(tensor: Any) -> Any:
+    """`(B, ..., C)` as `(C, B, N)`."""
+    return ops.transpose(ops.reshape(tensor, (ops.shape(tensor)[0], -1, tensor.shape[-1])), (2, 0, 1))
 
 
 def targets_by_class(y_true: Any, y_pred: Any) -> list[Any]:
