@@ -449,7 +449,7 @@ class Lovasz(PerClassLoss, key="lovasz"):
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         targets = labels.one_hot(y_true, y_pred)
-        actual = targets if labels.is_boolean(targets) else targets > 0.5
+        actual = targets if labels.is_boolean(targets) else ops.cast(targets, y_pred.dtype) > 0.5
         if self.binary(y_pred):
             score = y_pred if self.from_logits else numerics.logit(y_pred)
             errors = ops.relu(1.0 - ops.where(actual, score, -score))
@@ -520,16 +520,14 @@ class ClDice(OverlapLoss, key="cl_dice"):
         return super().align(y_true, y_pred)
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        # The class first: the slices of the morphology are then contiguous.
-        axes = (len(y_pred.shape) - 1, *range(len(y_pred.shape) - 1))
-        probabilities = ops.transpose(self.probabilities(y_pred), axes)
-        targets = ops.transpose(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), axes)
-        p, y = product(probabilities, weight), product(targets, weight)
+        wide = None if weight is None else ops.expand_dims(weight, -1)
+        p = product(self.probabilities(y_pred), wide)
+        y = product(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), wide)
         bones = regions.skeleton(p, self.iterations)
         true_bones = ops.stop_gradient(regions.skeleton(y, self.iterations))
         pairs = ((p, y), (p, None), (y, None), (bones, y), (bones, None), (true_bones, p), (true_bones, None))
-        spatial = tuple(range(2, len(axes)))
-        sums = [ops.transpose(ops.sum(product(one, other), axis=spatial)) for one, other in pairs]
+        spatial = tuple(range(1, len(y_pred.shape) - 1))
+        sums = [ops.sum(product(one, other), axis=spatial) for one, other in pairs]
         if not self.per_image:
             sums = [ops.sum(each, axis=0, keepdims=True) for each in sums]
         both, predicted, actual, bones_inside, all_bones, true_inside, all_true = sums

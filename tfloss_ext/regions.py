@@ -395,37 +395,36 @@ def lovasz_weights(errors: Any, actual: Any) -> Any:
     return ops.stop_gradient(ops.reshape(back, shape))
 
 
-def skeleton(regions: Any, iterations: int) -> Any:
-    """The soft skeleton of `(C, B, ...)`: what openings take away from ever thinner erosions."""
+def skeleton(x: Any, iterations: int) -> Any:
+    """The soft skeleton of maps `(B, ..., C)`: what openings take away from ever thinner erosions."""
     bones = 0.0
     for step in range(iterations + 1):
-        thinner = _eroded(regions)
-        lost = ops.relu(regions - _dilated(thinner))
+        thinner = _eroded(x)
+        lost = ops.relu(x - _dilated(thinner))
         bones = lost if step == 0 else bones + ops.relu(lost - bones * lost)
-        regions = thinner
+        x = thinner
     return bones
 
 
 def _eroded(x: Any) -> Any:
     """The smallest of each position and its neighbours along the axes."""
-    return functools.reduce(ops.minimum, [_of_three(x, axis, ops.minimum) for axis in range(2, len(x.shape))])
+    return -functools.reduce(ops.maximum, [_largest_of_three(-x, axis) for axis in range(1, len(x.shape) - 1)])
 
 
 def _dilated(x: Any) -> Any:
     """The largest of each position and all its neighbours."""
-    for axis in range(2, len(x.shape)):
-        x = _of_three(x, axis, ops.maximum)
+    for axis in range(1, len(x.shape) - 1):
+        x = _largest_of_three(x, axis)
     return x
 
 
-def _of_three(x: Any, axis: int, choose: Callable[[Any, Any], Any]) -> Any:
-    """What `choose` makes of each position and its two neighbours along an axis."""
-    if x.shape[axis] == 1:
-        return x
-
-    def cut(tensor: Any, start: int | None, stop: int | None) -> Any:
-        return tensor[(slice(None),) * axis + (slice(start, stop),)]
-
-    pairs = choose(cut(x, 1, None), cut(x, None, -1))
-    inner = choose(cut(pairs, 1, None), cut(pairs, None, -1))
-    return ops.concatenate([cut(pairs, None, 1), inner, cut(pairs, -1, None)], axis=axis)
+def _largest_of_three(x: Any, axis: int) -> Any:
+    """The largest of each position and its two neighbours along an axis."""
+    rest = [other for other in range(1, len(x.shape)) if other != axis]
+    moved = ops.transpose(x, (0, axis, *rest)) if axis > 1 else x
+    # All other axes are channels: pooling is fast over many, and slow over few.
+    channels = ops.reshape(moved, (ops.shape(x)[0], ops.shape(x)[axis], 1, -1))
+    pooled = ops.max_pool(channels, (3, 1), strides=1, padding="same", data_format="channels_last")
+    pooled = ops.reshape(pooled, ops.shape(moved))
+    back = [0, *(1 if own == axis else rest.index(own) + 2 for own in range(1, len(x.shape)))]
+    return ops.transpose(pooled, back) if axis > 1 else pooled
