@@ -60,10 +60,15 @@ def _binary() -> tuple[Any, Any, Any]:
     return y, y, rng.normal(size=y.shape).astype("float32") * 3
 
 
-def _segments() -> tuple[Any, Any, Any]:
+def _segments(positions: tuple[int, ...] = (8, 256, 256), classes: int = 4) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(0)
-    ids = rng.integers(0, 4, (8, 256, 256)).astype("int32")
-    return np.eye(4, dtype="float32")[ids], ids, rng.normal(size=(*ids.shape, 4)).astype("float32") * 2
+    ids = rng.integers(0, classes, positions).astype("int32")
+    return np.eye(classes, dtype="float32")[ids], ids, rng.normal(size=(*positions, classes)).astype("float32") * 2
+
+
+def _segments_twice() -> tuple[Any, Any, Any]:
+    _, ids, z = _segments()
+    return ids, ids, z
 
 
 def _embeddings(n: int, ids_per_class: int) -> tuple[Any, Any, Any]:
@@ -74,6 +79,30 @@ def _embeddings(n: int, ids_per_class: int) -> tuple[Any, Any, Any]:
 
 
 _keras_dice = keras.losses.Dice()
+
+# What an overlap loss may take beside Dice: 1.3 times as long.
+_BESIDE_DICE = (1 / 1.3, 1 / 1.3)
+
+
+def _beside_dice(key: str) -> Work:
+    """A loss of the overlap family, with Dice as its peer."""
+    return Work(
+        f"`{key}` beside Dice, same shape",
+        _maps if key == "boundary" else _segments_twice,
+        tfloss_ext.get(key, from_logits=True),
+        tfloss_ext.Dice(from_logits=True),
+        least=_BESIDE_DICE,
+        aim=_BESIDE_DICE,
+    )
+
+
+def _maps() -> tuple[Any, Any, Any]:
+    hot, ids, z = _segments()
+    return ids, hot * -3.0 + 1.0, z
+
+
+_OVERLAP = ["jaccard", "tversky_loss", "focal_tversky", "generalized_dice", "mcc", "boundary"]
+_OVERLAP += ["dice_crossentropy", "dice_focal", "lovasz", "cl_dice"]
 
 WORKS = {
     "focal": Work(
@@ -108,6 +137,13 @@ WORKS = {
         least=(1.6, 1.0),
         aim=(2.5, 1.3),
     ),
+    "dice_3d": Work(
+        "Dice from logits, 2 x 96 x 96 x 96 x 3, ids",
+        lambda: _segments((2, 96, 96, 96), 3),
+        tfloss_ext.Dice(from_logits=True),
+        lambda y_true, y_pred: _keras_dice(y_true, ops.softmax(y_pred)),
+    ),
+    **{key: _beside_dice(key) for key in _OVERLAP},
     "semi_hard_1024": Work(
         "triplet semi-hard, n = 1024, D = 128, 4 per id", lambda: _embeddings(1024, 4), tfloss_ext.Triplet()
     ),

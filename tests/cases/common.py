@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from oracles import ORACLES
@@ -67,20 +68,37 @@ def required(key: str) -> dict[str, Any]:
     }
 
 
+def _thin(position: int) -> bool:
+    """Whether a case is one of those that run where every case would take too long."""
+    return position % 5 == 0
+
+
+def _parameters(case: Case, position: int, mode: str | None) -> Any:
+    """A case, and where it is one too many for every run, the marker of the slow ones."""
+    # JAX compiles every operation for every shape.
+    usual = _thin(position) if keras.backend.backend() == "jax" else True
+    identity = str(case) if mode is None else f"{case}-{mode}"
+    values = (case,) if mode is None else (case, mode)
+    return pytest.param(*values, id=identity, marks=() if usual else pytest.mark.slow)
+
+
 def every_case() -> Any:
     """Parametrizes a test over the cases of all registered losses."""
-    return pytest.mark.parametrize("case", [case for key in sorted(GENERATORS) for case in cases(key)], ids=str)
+    found = [_parameters(case, i, None) for key in sorted(GENERATORS) for i, case in enumerate(cases(key))]
+    return pytest.mark.parametrize("case", found)
 
 
 def every_case_in(modes: list[str]) -> Any:
-    """Parametrizes over all cases in the first mode, and over some of each loss in the others."""
-    found = [
-        pytest.param(case, mode, id=f"{case}-{mode}")
-        for key in sorted(GENERATORS)
-        for position, case in enumerate(cases(key))
-        for mode in modes
-        if mode == modes[0] or position % 5 == 0
-    ]
+    """Parametrizes over all cases in the first mode; in the others over one of each loss, the slow tests over some."""
+    found = []
+    for key in sorted(GENERATORS):
+        for i, case in enumerate(cases(key)):
+            found.append(_parameters(case, i, modes[0]))
+            for mode in modes[1:]:
+                if i == 0:
+                    found.append(pytest.param(case, mode, id=f"{case}-{mode}"))
+                elif _thin(i):
+                    found.append(pytest.param(case, mode, id=f"{case}-{mode}", marks=pytest.mark.slow))
     return pytest.mark.parametrize(("case", "mode"), found)
 
 
