@@ -25,11 +25,17 @@ CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
     "CategoricalFocal": ["categorical_focal", "sparse_categorical_focal"],
+    "Charbonnier": ["charbonnier"],
     "Contrastive": ["contrastive"],
     "Dice": ["dice_loss", "soft_dice"],
+    "Expectile": ["expectile"],
     "Focal": ["focal", "binary_focal"],
+    "GaussianNLL": ["gaussian_nll"],
+    "GeneralRobust": ["general_robust"],
     "LogCosh": ["log_cosh_loss", "logcosh"],
+    "Quantile": ["quantile", "pinball"],
     "Triplet": ["triplet"],
+    "Tweedie": ["tweedie"],
     "WeightedMSE": ["weighted_mse"],
 }
 PRESETS = {"triplet_semi_hard": "semi_hard", "triplet_hard": "hard", "triplet_all": "all"}

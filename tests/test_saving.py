@@ -46,6 +46,7 @@ INPUTS = [
     (RNG.random((6, 4)).astype("float32"), RNG.random((6, 4)).astype("float32")),
     (np.eye(3, dtype="float32")[np.stack([IDS, IDS])].swapaxes(0, 1), probabilities(6, 2, 3)),
     (RNG.random((6, 1)).astype("float32"), probabilities(6, 1)),
+    (RNG.random((6, 1)).astype("float32"), probabilities(6, 2)),
 ]
 # Values that differ from one another; a parameter takes the first that it allows and that is not its default.
 VALUES = [[0.3, 0.7, 0.5], [0.3, 0.7], 0.3, 0.7, 1.3, 1, 2, 30, True, False]

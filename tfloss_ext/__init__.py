@@ -7,18 +7,33 @@ from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import Dice
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.registry import get, names
-from tfloss_ext.regression import LogCosh, WeightedMSE
+from tfloss_ext.regression import (
+    Charbonnier,
+    Expectile,
+    GaussianNLL,
+    GeneralRobust,
+    LogCosh,
+    Quantile,
+    Tweedie,
+    WeightedMSE,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CategoricalFocal",
+    "Charbonnier",
     "Contrastive",
     "Dice",
+    "Expectile",
     "Focal",
+    "GaussianNLL",
+    "GeneralRobust",
     "LogCosh",
     "Loss",
+    "Quantile",
     "Triplet",
+    "Tweedie",
     "WeightedMSE",
     "choice",
     "flag",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,16 +30,11 @@ def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> 
     return wrapped
 
 
-def log_cosh(error: Any) -> Any:
-    """log(cosh(error)), exact from tiny to huge errors, with gradient tanh(error)."""
-
-    def forward(e: Any) -> Any:
-        size = ops.abs(e)
-        small = -0.5 * ops.log1p(-ops.square(ops.tanh(ops.minimum(size, 1.0))))
-        large = size + ops.log1p(ops.exp(-2.0 * size)) - math.log(2.0)
-        return ops.where(size < 1.0, small, large)
-
-    return with_gradient(forward, lambda upstream, e: upstream * ops.tanh(e))(error)
+def hypot(x: Any, constant: float) -> Any:
+    """sqrt(x**2 + constant**2) for a constant > 0, also where x**2 is no longer finite."""
+    # The bound is reached where the root overflows or its constant is lost. No root of 0: callers divide by the result.
+    constant = max(constant, 1e-37)
+    return ops.minimum(ops.sqrt(ops.square(x) + max(constant * constant, 1e-37)), ops.abs(x) + constant)
 
 
 def ratio(numerator: Any, denominator: Any) -> Any:
