@@ -92,11 +92,13 @@ def test_several_quantiles_of_one_target_by_hand(y):
 @few
 @given(NUMBERS, NUMBERS)
 def test_quantile_at_one_half_is_half_of_the_mae_of_keras(y, p):
-    p[:2] = np.where(p[:2] > 0, y[:2], p[:2])
+    # Rounded, as JAX takes the smallest numbers for 0.
+    y, p = np.round(y, 3), np.round(np.where(p > 500, y, p), 3)
     value, gradient = value_and_gradient(Quantile(), y, p)
     expected, slope = value_and_gradient(keras.losses.MeanAbsoluteError(), y, p)
     np.testing.assert_allclose(value, expected / 2, rtol=1e-6)
-    np.testing.assert_allclose(gradient, slope / 2, rtol=1e-6)
+    # Where the two are equal the backends differ about the absolute error.
+    np.testing.assert_allclose(gradient, np.where(y == p, 0.0, slope / 2), rtol=1e-6)
 
 
 @few
