@@ -24,14 +24,18 @@ TABLE = private.ALL_OBJECTS_DICT
 CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
+    "CIoU": ["ciou"],
     "CategoricalFocal": ["categorical_focal", "sparse_categorical_focal"],
     "Charbonnier": ["charbonnier"],
     "Contrastive": ["contrastive"],
+    "DIoU": ["diou"],
     "Dice": ["dice_loss", "soft_dice"],
     "Expectile": ["expectile"],
     "Focal": ["focal", "binary_focal"],
+    "GIoU": ["giou"],
     "GaussianNLL": ["gaussian_nll"],
     "GeneralRobust": ["general_robust"],
+    "IoU": ["iou"],
     "LogCosh": ["log_cosh_loss", "logcosh"],
     "Quantile": ["quantile", "pinball"],
     "Triplet": ["triplet"],

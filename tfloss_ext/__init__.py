@@ -2,6 +2,7 @@
 """The loss functions that Keras does not have, by name. Importing this package makes every name known to Keras."""
 
 from tfloss_ext.base import Loss
+from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU
 from tfloss_ext.classification import CategoricalFocal, Focal
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import Dice
@@ -21,14 +22,18 @@ from tfloss_ext.regression import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "CIoU",
     "CategoricalFocal",
     "Charbonnier",
     "Contrastive",
+    "DIoU",
     "Dice",
     "Expectile",
     "Focal",
+    "GIoU",
     "GaussianNLL",
     "GeneralRobust",
+    "IoU",
     "LogCosh",
     "Loss",
     "Quantile",

@@ -37,6 +37,22 @@ def hypot(x: Any, constant: float) -> Any:
     return ops.minimum(ops.sqrt(ops.square(x) + max(constant * constant, 1e-37)), ops.abs(x) + constant)
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two tensors of one shape; where they are equal, each gets half of the gradient."""
+
+    # The backends differ about that, and only halves give a perfect prediction the gradient 0.
+    def backward(upstream: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        share = 0.5 * ops.sign(x - y)
+        return upstream * (0.5 + share), upstream * (0.5 - share)
+
+    return with_gradient(ops.maximum, backward)(x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two tensors of one shape; where they are equal, each gets half of the gradient."""
+    return -maximum(-x, -y)
+
+
 def ratio(numerator: Any, denominator: Any) -> Any:
     """numerator / denominator, and 0 where the denominator is 0."""
     # Not `ops.divide_no_nan`, which makes float32 of float64 on PyTorch.
