@@ -32,7 +32,8 @@ def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> 
 
 def hypot(x: Any, constant: float) -> Any:
     """sqrt(x**2 + constant**2) for a constant > 0, also where x**2 is no longer finite."""
-    # The bound is reached where the root overflows or its constant is lost. No root of 0: callers divide by the result.
+    # abs(x) + constant is never less, and is right where a square is too large or too small for a float32. No constant
+    # may become 0 there: derivatives are quotients by the result.
     constant = max(constant, 1e-37)
     return ops.minimum(ops.sqrt(ops.square(x) + max(constant * constant, 1e-37)), ops.abs(x) + constant)
 

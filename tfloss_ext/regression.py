@@ -198,7 +198,7 @@ class Quantile(ErrorLoss, key="quantile", aliases=("pinball",)):
         pred = shapes.with_last_axis(y_pred)
         *positions, width = tuple(pred.shape) or (None,)
         fits = shapes.fits(y_true.shape, positions) or shapes.fits(y_true.shape, (*positions, 1))
-        if not positions or not shapes.fits((width,), (len(self.quantiles),)) or not fits:
+        if not positions or width != len(self.quantiles) or not fits:
             expected = f"y_pred of shape (..., {len(self.quantiles)}), and y_true of shape (...) or (..., 1)"
             raise shapes.mismatch(expected, y_true, y_pred)
         # Reshaped, not broadcast from what it is: a last axis of unknown size may turn out to be the quantiles'.
