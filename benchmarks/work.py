@@ -78,6 +78,33 @@ def _embeddings(n: int, ids_per_class: int) -> tuple[Any, Any, Any]:
     return ids, ids, x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def _numbers() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    y, y_pred = rng.normal(size=(2, 4096, 1024)).astype("float32")
+    return y, y, y_pred
+
+
+def _amounts() -> tuple[Any, Any, Any]:
+    y, _, y_pred = (np.abs(array) + 0.1 for array in _numbers())
+    return y, y, y_pred
+
+
+def _means_and_variances() -> tuple[Any, Any, Any]:
+    y, _, y_pred = _numbers()
+    return y, y[:, :512].copy(), y_pred
+
+
+def _against_mse(loss: tfloss_ext.Loss, data: Callable[[], tuple[Any, Any, Any]] = _numbers) -> Work:
+    """The peer does less; what is wanted is not to be much slower."""
+    return Work(
+        f"{loss!r} beside MSE, 4096 x 1024 predictions",
+        data,
+        loss,
+        keras.losses.MeanSquaredError(),
+        least=(0.67, 0.83),
+    )
+
+
 _keras_dice = keras.losses.Dice()
 
 # What an overlap loss may take beside Dice: 1.3 times as long.
@@ -156,4 +183,11 @@ WORKS = {
     "all_1024_10": Work(
         "all triplets, n = 1024, 10 classes", lambda: _embeddings(1024, 103), tfloss_ext.Triplet(mining="all")
     ),
+    "quantile": _against_mse(tfloss_ext.Quantile()),
+    "expectile": _against_mse(tfloss_ext.Expectile()),
+    "charbonnier": _against_mse(tfloss_ext.Charbonnier()),
+    "general_robust": _against_mse(tfloss_ext.GeneralRobust()),
+    "general_robust_between": _against_mse(tfloss_ext.GeneralRobust(alpha=0.5)),
+    "gaussian_nll": _against_mse(tfloss_ext.GaussianNLL(), _means_and_variances),
+    "tweedie": _against_mse(tfloss_ext.Tweedie(), _amounts),
 }

@@ -76,8 +76,9 @@ INPUTS = [
     (NUMBERS, (1,), "sigmoid"),
     (BINARY[:, 0], (2, 3), None),
     (IDS, (3, 2), None),
-    (RNG.random((7, 4)).astype("float32"), (4,), "sigmoid"),
     (np.tile(IDS[:, None, None], (1, 3, 2)), (3, 2, 3), "softmax"),
+    (np.sort(RNG.random((7, 4))).astype("float32"), (4,), "sigmoid"),
+    (NUMBERS, (2,), None),
 ]
 
 

@@ -18,7 +18,7 @@ from tfloss_ext import registry
 KEYS = sorted(registry.classes())
 every_loss = pytest.mark.parametrize("key", KEYS)
 # What these predict does not fit one number per sample.
-NEED_SEVERAL = {"cl_dice", "triplet"}
+NEED_SEVERAL = {"ciou", "cl_dice", "diou", "gaussian_nll", "giou", "iou", "triplet"}
 COMPILED = [mode for mode in MODES if mode != "graph"]
 
 

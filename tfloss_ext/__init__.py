@@ -2,6 +2,7 @@
 """The loss functions that Keras does not have, by name. Importing this package makes every name known to Keras."""
 
 from tfloss_ext.base import Loss
+from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU
 from tfloss_ext.classification import CategoricalFocal, Focal
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import (
@@ -21,28 +22,47 @@ from tfloss_ext.overlap import (
 )
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.registry import get, names
-from tfloss_ext.regression import LogCosh, WeightedMSE
+from tfloss_ext.regression import (
+    Charbonnier,
+    Expectile,
+    GaussianNLL,
+    GeneralRobust,
+    LogCosh,
+    Quantile,
+    Tweedie,
+    WeightedMSE,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MCC",
     "Boundary",
+    "CIoU",
     "CategoricalFocal",
+    "Charbonnier",
     "ClDice",
     "Contrastive",
+    "DIoU",
     "Dice",
     "DiceCrossentropy",
     "DiceFocal",
+    "Expectile",
     "Focal",
     "FocalTversky",
+    "GIoU",
+    "GaussianNLL",
+    "GeneralRobust",
     "GeneralizedDice",
+    "IoU",
     "Jaccard",
     "LogCosh",
     "Loss",
     "Lovasz",
+    "Quantile",
     "Triplet",
     "Tversky",
+    "Tweedie",
     "UnifiedFocal",
     "WeightedMSE",
     "choice",

@@ -22,10 +22,12 @@ def number(
     at_most: float | None = None,
     below: float | None = None,
     optional: bool = False,
+    minus_infinity: bool = False,
     kw_only: bool = False,
 ) -> Any:
-    """A finite real number in a range; `optional` admits `None`."""
-    return _field(default, kw_only, _Number(at_least, above, at_most, below, optional=optional))
+    """A finite real number in a range; `optional` admits `None`, `minus_infinity` -inf, kept as the string `"-inf"`."""
+    spec = _Number(at_least, above, at_most, below, optional=optional, minus_infinity=minus_infinity)
+    return _field(default, kw_only, spec)
 
 
 def numbers(
@@ -98,10 +100,13 @@ class _Number:
     _: dataclasses.KW_ONLY
     optional: bool = False
     many: bool = False
+    minus_infinity: bool = False
 
-    def check(self, value: Any) -> float | list[float] | None:
+    def check(self, value: Any) -> float | str | list[float] | None:
         if value is None and self.optional:
             return None
+        if self.minus_infinity and (value == "-inf" if isinstance(value, str) else _plain(value) == -math.inf):
+            return "-inf"  # JSON has no infinity.
         if self.many and np.ndim(value) == 1 and len(value):
             return [self._check_one(item) for item in value]
         return self._check_one(value)
@@ -133,6 +138,8 @@ class _Number:
             text = "to be a finite number"
         if self.many:
             text += " (a number or a list of numbers)"
+        if self.minus_infinity:
+            text += " or '-inf'"
         return f"{text} or None" if self.optional else text
 
 

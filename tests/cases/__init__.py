@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """For every loss, targets and predictions that reach each of its paths. A loss without cases fails the suite."""
 
-from cases import classification, embedding, overlap, regression
+from cases import boxes, classification, embedding, overlap, regression
 from cases.common import GENERATORS, Case, cases, every_case, every_case_in, required
 
 __all__ = [
     "GENERATORS",
     "Case",
+    "boxes",
     "cases",
     "classification",
     "embedding",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ class Case:
 
     `couples` says that samples are compared with, or summed with, each other: the values are those of the batch, and
     leaving a sample out changes the others'. `probabilities` says that the predictions are such, where no `from_logits`
-    does.
+    does. A reference with an argument `held` takes from it, not from the predictions, what carries no gradient.
     """
 
     key: str
@@ -36,7 +37,10 @@ class Case:
         return tfloss_ext.get(self.key, **{**self.parameters, **arguments})
 
     def oracle(self, y_pred: np.ndarray | None = None, **more: Any) -> np.ndarray:
-        return ORACLES[self.key](self.y_true, self.y_pred if y_pred is None else y_pred, **self.parameters, **more)
+        reference = ORACLES[self.key]
+        if "held" in inspect.signature(reference).parameters:
+            more = {"held": self.y_pred, **more}
+        return reference(self.y_true, self.y_pred if y_pred is None else y_pred, **self.parameters, **more)
 
     def __str__(self) -> str:
         shown = "-".join(f"{name}={value}" for name, value in self.parameters.items())
