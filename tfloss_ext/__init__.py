@@ -2,7 +2,17 @@
 """The loss functions that Keras does not have, by name. Importing this package makes every name known to Keras."""
 
 from tfloss_ext.base import Loss
-from tfloss_ext.classification import CategoricalFocal, Focal
+from tfloss_ext.classification import (
+    Asymmetric,
+    BiTempered,
+    CategoricalFocal,
+    Coral,
+    Focal,
+    QualityFocal,
+    Sparsemax,
+    Varifocal,
+    WeightedKappa,
+)
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import Dice
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
@@ -12,13 +22,20 @@ from tfloss_ext.regression import LogCosh, WeightedMSE
 __version__ = "0.1.0"
 
 __all__ = [
+    "Asymmetric",
+    "BiTempered",
     "CategoricalFocal",
     "Contrastive",
+    "Coral",
     "Dice",
     "Focal",
     "LogCosh",
     "Loss",
+    "QualityFocal",
+    "Sparsemax",
     "Triplet",
+    "Varifocal",
+    "WeightedKappa",
     "WeightedMSE",
     "choice",
     "flag",

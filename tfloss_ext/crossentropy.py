@@ -69,10 +69,11 @@ def asymmetric(y: Any, x: Any, gamma_neg: float, gamma_pos: float, clip: float, 
         positive, (q, q_slope, nll, nll_slope) = halves(x, clip)
         if clip and gamma_neg == 0:
             nll_slope = ops.where(ops.greater(q, 0), nll_slope, ops.zeros((), x.dtype))
-        values, slopes = zip(_focused(*positive, gamma_pos), _focused(q, q_slope, nll, nll_slope, gamma_neg), strict=True)
+        of_positive = _focused(*positive, gamma=gamma_pos)
+        of_negative = _focused(q, q_slope, nll, nll_slope, gamma=gamma_neg)
         return (
-            lambda: y * values[0]() + (1.0 - y) * values[1](),
-            lambda: y * slopes[0]() + (1.0 - y) * slopes[1](),
+            lambda: y * of_positive[0]() + (1.0 - y) * of_negative[0](),
+            lambda: y * of_positive[1]() + (1.0 - y) * of_negative[1](),
         )
 
     return _mean(terms, y, x)
@@ -186,7 +187,7 @@ def _quality_weight(alpha: float, gamma: float) -> Callable[[Any, Any], Any]:
     return weight
 
 
-def _focused(wrong: Any, wrong_slope: Any, nll: Any, nll_slope: Any, gamma: float) -> tuple[Any, Any]:
+def _focused(wrong: Any, wrong_slope: Any, nll: Any, nll_slope: Any, *, gamma: float) -> tuple[Any, Any]:
     """Value and derivative of wrong**gamma * nll, each when called."""
     if gamma == 0:
         return lambda: nll, lambda: nll_slope

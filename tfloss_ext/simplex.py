@@ -76,8 +76,8 @@ def _below_largest(z: Any, axis: int) -> Any:
 def sparsemax_loss(y: Any, z: Any) -> Any:
     """-y.z + sum over the support of (z_c**2 - tau**2) / 2 + y.y / 2, tau being the threshold of sparsemax(z).
 
-    With p = sparsemax(z) = max(z - tau, 0) and targets that add up to 1 this is (y - p).(y - p) / 2 + y.max(tau - z, 0),
-    which adds nothing but what is wrong.
+    With p = sparsemax(z) = max(z - tau, 0) and targets that add up to 1 this is
+    (y - p).(y - p) / 2 + y.max(tau - z, 0): a sum of what is wrong, from which nothing large is taken.
     """
     axis = _axis(z)
 
@@ -125,7 +125,7 @@ def _threshold(z: Any, axis: int) -> Any:
 
 
 def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
-    """sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2 - t1) - p_c**(2 - t1)) / (2 - t1), p the softmax tempered by t2."""
+    """sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2-t1) - p_c**(2-t1)) / (2-t1), p the softmax tempered by t2."""
     rest, hard = 1.0 - t1, labels.are_ids(y, z) or labels.hard(y)
 
     def log_t1(logs: Any) -> Any:
