@@ -24,12 +24,19 @@ TABLE = private.ALL_OBJECTS_DICT
 CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
+    "Asymmetric": ["asymmetric"],
+    "BiTempered": ["bi_tempered"],
     "CategoricalFocal": ["categorical_focal", "sparse_categorical_focal"],
     "Contrastive": ["contrastive"],
+    "Coral": ["coral"],
     "Dice": ["dice_loss", "soft_dice"],
     "Focal": ["focal", "binary_focal"],
     "LogCosh": ["log_cosh_loss", "logcosh"],
+    "QualityFocal": ["quality_focal"],
+    "Sparsemax": ["sparsemax_loss"],
     "Triplet": ["triplet"],
+    "Varifocal": ["varifocal"],
+    "WeightedKappa": ["weighted_kappa"],
     "WeightedMSE": ["weighted_mse"],
 }
 PRESETS = {"triplet_semi_hard": "semi_hard", "triplet_hard": "hard", "triplet_all": "all"}

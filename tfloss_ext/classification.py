@@ -330,19 +330,16 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
 def _log_ratio(penalty: Any, mean: Any, p: Any, epsilon: float) -> Any:
     """log(sum(penalty * p) / sum(mean * p) + epsilon), `mean` being that of `penalty` over its rows."""
 
-    def terms(p: Any) -> tuple[Any, Any, Any]:
-        """The ratio, its derivative times the denominator, and the denominator."""
-        expected, surplus = ops.sum(mean * p), penalty - mean
-        # Around 1 by what it differs from 1: exactly nothing in a batch of one class, where its derivative, divided by
-        # a tiny loss, would otherwise be noise of any size.
-        ratio, more = numerics.ratio(ops.sum(penalty * p), expected), numerics.ratio(ops.sum(surplus * p), expected)
-        low = ops.logical_or(more < -0.5, ops.equal(expected, 0))
-        slope = ops.where(low, penalty - ratio * mean, surplus - more * mean)
-        return ops.where(low, ratio, 1.0 + more), slope, expected
+    # In a batch of one class each row of `penalty` is `mean`: the ratio is then exactly 1 and its derivative exactly 0,
+    # which would otherwise be a rounding error divided by a sum that may be tiny.
+    def terms(p: Any) -> tuple[Any, Any]:
+        """The ratio and its denominator."""
+        expected = ops.sum(mean * p)
+        return numerics.ratio(ops.sum(penalty * p), expected), expected
 
     def backward(upstream: Any, p: Any) -> Any:
-        ratio, slope, expected = terms(p)
-        return upstream * numerics.ratio(slope, expected * (ratio + epsilon))
+        ratio, expected = terms(p)
+        return upstream * numerics.ratio(penalty - ratio * mean, expected * (ratio + epsilon))
 
     return numerics.with_gradient(lambda p: ops.log(terms(p)[0] + epsilon), backward)(p)
 
