@@ -286,8 +286,8 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
     Shapes:
         y_pred: probabilities `(B, C)`, the classes in their order; with C == 1 that of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B,)` or `(B, 1)`.
-        Values: `(B,)`, each the loss of the batch, at most log(2 + epsilon) or so and as low as log(epsilon); 0/0, one
-        class that is predicted perfectly, counts as 0. A sample of weight 0 takes part in no sum.
+        Values: `(B,)`, each the loss of the batch (under `tf.distribute` of the replica's), log(epsilon) at the least;
+        0/0, one class that is predicted perfectly, counts as 0. A sample of weight 0 takes part in no sum.
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
