@@ -71,6 +71,19 @@ def _segments_twice() -> tuple[Any, Any, Any]:
     return ids, ids, z
 
 
+def _classes() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 1000, 4096).astype("int32")
+    return ids, ids, rng.normal(size=(4096, 1000)).astype("float32") * 2
+
+
+def _ranks() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    ranks = rng.integers(0, 10, 2**18).astype("int32")
+    above = (ranks[:, None] > np.arange(9)).astype("float32")
+    return above, ranks, rng.normal(size=above.shape).astype("float32") * 2
+
+
 def _embeddings(n: int, ids_per_class: int) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(0)
     ids = (np.arange(n) // ids_per_class).astype("int32")
@@ -147,6 +160,52 @@ WORKS = {
         keras.losses.BinaryFocalCrossentropy(from_logits=True, apply_class_balancing=True),
         least=(2.0, 1.0),
         aim=(2.5, 1.0),
+    ),
+    "asymmetric": Work(
+        "asymmetric from logits, 4 M elements, beside binary crossentropy",
+        _binary,
+        tfloss_ext.Asymmetric(from_logits=True),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        least=(0.67, 0.5),
+        aim=(1.0, 0.83),
+    ),
+    "quality_focal": Work(
+        "quality focal from logits, 4 M elements, beside binary crossentropy",
+        _binary,
+        tfloss_ext.QualityFocal(from_logits=True),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        least=(0.67, 0.5),
+        aim=(1.5, 0.83),
+    ),
+    "varifocal": Work(
+        "varifocal from logits, 4 M elements, beside binary crossentropy",
+        _binary,
+        tfloss_ext.Varifocal(from_logits=True),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        least=(0.67, 0.5),
+        aim=(1.2, 0.83),
+    ),
+    "coral": Work(
+        "Coral, 262144 x 9 thresholds, beside binary crossentropy",
+        _ranks,
+        tfloss_ext.Coral(),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    ),
+    "sparsemax": Work(
+        "sparsemax, 4096 x 1000, ids, beside crossentropy",
+        _classes,
+        tfloss_ext.Sparsemax(),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        least=(0.4, 0.3),
+        aim=(0.5, 0.4),
+    ),
+    "bi_tempered": Work(
+        "bi-tempered, 4096 x 1000, ids, beside crossentropy",
+        _classes,
+        tfloss_ext.BiTempered(),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        least=(0.2, 0.1),
+        aim=(0.25, 0.15),
     ),
     "categorical_focal": Work(
         "categorical focal from logits, 8 x 256 x 256 x 4, ids",

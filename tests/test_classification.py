@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Focal and CategoricalFocal: numbers worked out by hand, saturated logits, labels, and laws for any input."""
+"""Classification losses: numbers worked out by hand, saturated logits, labels, and laws for any input."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from support import to_numpy, value_and_gradient
+from support import MODES, to_numpy, value_and_gradient
 
-from tfloss_ext import CategoricalFocal, Focal
+from tfloss_ext import Asymmetric, CategoricalFocal, Coral, Focal, QualityFocal, Varifocal, WeightedKappa
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
 LOGITS = arrays("float32", (5, 3), elements=st.floats(-30, 30, width=32))
@@ -123,12 +123,12 @@ def test_an_id_that_is_no_class_costs_nothing(classes):
 
 
 def test_slices_of_a_large_array_give_what_the_whole_gives(monkeypatch):
-    from tfloss_ext import crossentropy
+    from tfloss_ext import numerics
 
     rng = np.random.default_rng(0)
     y, z = rng.random((7, 3)), rng.normal(size=(7, 3)).astype("float32")
     whole = value_and_gradient(Focal(from_logits=True), y, z)
-    monkeypatch.setattr(crossentropy, "SLICE_ELEMENTS", 5)
+    monkeypatch.setattr(numerics, "SLICE_ELEMENTS", 5)
     for got, expected in zip(value_and_gradient(Focal(from_logits=True), y, z), whole, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5)
 
@@ -151,3 +151,256 @@ def test_too_few_alphas_raise():
 def test_bad_parameters_raise(parameters, message):
     with pytest.raises(ValueError, match=message.replace("1).", r"1\).")):
         Focal(**parameters)
+
+
+# Asymmetric, QualityFocal, Varifocal
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "p", "expected"),
+    [
+        # 0.4 * -ln 0.6 and (0.3 - 0.05)**4 * -ln 0.75
+        (Asymmetric(), 1, 0.6, 0.4 * 0.510825624),
+        (Asymmetric(), 0, 0.3, 0.00390625 * 0.287682072),
+        (Asymmetric(), 0, 0.04, 0.0),
+        (Asymmetric(gamma_neg=0.0, clip=0.5), 0, 0.75, 0.287682072),
+        (Asymmetric(gamma_pos=2.0), 1, 0.5, 0.25 * 0.693147181),
+        # Half a positive and half a negative.
+        (Asymmetric(gamma_neg=1.0, clip=0.0), 0.5, 0.75, 0.5 * 0.25 * 0.287682072 + 0.5 * 0.75 * 1.386294361),
+        # 0.3**2 * (0.8 * ln 2 + 0.2 * ln 2) and 0.5**3 * -ln 0.5
+        (QualityFocal(), 0.8, 0.5, 0.09 * 0.693147181),
+        (QualityFocal(beta=3.0), 0, 0.5, 0.125 * 0.693147181),
+        (QualityFocal(beta=1.0), 1, 0.25, 0.75 * 1.386294361),
+        (QualityFocal(), 0.5, 0.5, 0.0),
+        # 0.8 ln 2 and 0.75 * 0.5**2 * -ln 0.5
+        (Varifocal(), 0.8, 0.5, 0.8 * 0.693147181),
+        (Varifocal(), 0, 0.5, 0.75 * 0.25 * 0.693147181),
+        (Varifocal(alpha=0.5, gamma=1.0), 0, 0.75, 0.5 * 0.75 * 1.386294361),
+        (Varifocal(gamma=0.0), 0, 0.75, 0.75 * 1.386294361),
+    ],
+    ids=repr,
+)
+def test_multi_label_losses_by_hand(loss, y, p, expected):
+    np.testing.assert_allclose(values(loss, [[float(y)]], [[p]]), [expected], rtol=1e-5)
+    if p not in (0.0, 1.0):
+        again = type(loss)(**{**loss.get_config(), "from_logits": True})
+        np.testing.assert_allclose(values(again, [[float(y)]], [[np.log(p / (1 - p))]]), [expected], rtol=2e-5)
+
+
+def binary_crossentropy(y, z):
+    return to_numpy(keras.losses.BinaryCrossentropy(from_logits=True, reduction=None)(y, z))
+
+
+@few
+@given(TARGETS, LOGITS)
+def test_without_powers_they_are_the_crossentropy_of_keras(y, z):
+    plain = Asymmetric(gamma_neg=0.0, gamma_pos=0.0, clip=0.0, from_logits=True)
+    for loss, targets in (
+        (plain, y),
+        (QualityFocal(beta=0.0, from_logits=True), y),
+        (Varifocal(from_logits=True), np.ones_like(y)),
+        (Varifocal(alpha=1.0, gamma=0.0, from_logits=True), np.round(y)),
+    ):
+        expected = binary_crossentropy(targets, z)
+        np.testing.assert_allclose(values(loss, targets, z), expected, rtol=1e-5, atol=2e-6)
+
+
+@few
+@given(LOGITS, st.integers(0, 4))
+def test_hard_targets_make_focal_of_them(z, gamma):
+    hard = np.arange(15).reshape(5, 3) % 2
+    focal = values(Focal(gamma=gamma, alpha=None, from_logits=True), hard, z)
+    asymmetric = Asymmetric(gamma_neg=gamma, gamma_pos=gamma, clip=0.0, from_logits=True)
+    for y in (hard, hard * 1.0):
+        np.testing.assert_allclose(values(asymmetric, y, z), focal, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            values(QualityFocal(beta=gamma, from_logits=True), y, z), focal, rtol=1e-4, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("y", [np.array([[1.0], [0.0]]), np.array([[1], [0]])], ids=["float", "int"])
+def test_their_wrong_saturated_logits_keep_their_gradients(power, y):
+    z = np.array([[-1e4], [1e4]], "float32")
+    for loss, negative in (
+        (Asymmetric(power, power, clip=0.0, from_logits=True, reduction="sum"), 1.0),
+        (QualityFocal(power, from_logits=True, reduction="sum"), 1.0),
+        (Varifocal(0.75, power, from_logits=True, reduction="sum"), 0.75),
+    ):
+        value, gradient = value_and_gradient(loss, y, z)
+        np.testing.assert_allclose(value, 1e4 * (1 + negative), rtol=1e-6)
+        np.testing.assert_allclose(gradient, [[-1.0], [negative]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gamma_neg", [0.0, 0.5, 4.0])
+def test_what_clip_does_to_negatives(gamma_neg):
+    loss = Asymmetric(gamma_neg=gamma_neg, clip=0.05, from_logits=True, reduction=None)
+    # Below the clip; and surely wrong, which costs -log(clip) and teaches nothing.
+    z = np.array([[-4.0], [1e4]], "float32")
+    cost = to_numpy(loss(np.zeros((2, 1)), z))
+    np.testing.assert_allclose(cost, [0.0, 0.95**gamma_neg * -np.log(0.05)], rtol=1e-5)
+    _, gradient = value_and_gradient(loss, np.zeros((2, 1)), z)
+    assert not gradient.any()
+    # A positive knows nothing of it.
+    _, gradient = value_and_gradient(loss, np.ones((1, 1)), np.array([[-1e4]], "float32"))
+    assert gradient == -1
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-30, 1e-7, 1.0])
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_any_clip_is_finite(clip, from_logits):
+    x = [[-1e4], [-20.0], [0.0], [20.0], [1e4]] if from_logits else [[0.0], [1e-7], [0.5], [1 - 1e-7], [1.0]]
+    for y in (0.0, 0.5, 1.0):
+        loss = Asymmetric(gamma_neg=0.0, clip=clip, from_logits=from_logits)
+        value, gradient = value_and_gradient(loss, np.full((5, 1), y), np.array(x, "float32"))
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 2.0])
+def test_their_perfect_predictions_cost_nothing(power):
+    y, p, z = [[1.0, 0.0]], [[1.0, 0.0]], [[40.0, -40.0]]
+    for cls, names in (
+        (Asymmetric, ["gamma_neg", "gamma_pos"]),
+        (QualityFocal, ["beta"]),
+        (Varifocal, ["gamma"]),
+    ):
+        parameters = dict.fromkeys(names, power)
+        assert values(cls(**parameters), y, p) < 1e-6
+        assert values(cls(from_logits=True, **parameters), y, z) < 1e-6
+
+
+@few
+@given(TARGETS, LOGITS, st.floats(0.0, 5.0), st.floats(0.0, 1.0))
+def test_their_logits_and_probabilities_cost_the_same(y, z, power, share):
+    p = to_numpy(keras.ops.sigmoid(z / 4))
+    for cls, parameters in (
+        (Asymmetric, {"gamma_neg": power, "clip": share}),
+        (QualityFocal, {"beta": power}),
+        (Varifocal, {"alpha": share, "gamma": power}),
+    ):
+        from_logits = values(cls(from_logits=True, **parameters), y, z / 4)
+        np.testing.assert_allclose(from_logits, values(cls(**parameters), y, p), rtol=2e-4, atol=1e-6)
+
+
+# Coral
+
+
+def test_coral_by_hand():
+    z = np.array([[np.log(3.0), 0.0, -np.log(3.0)]] * 4, "float32")
+    # sigmoid: 3/4, 1/2, 1/4. Rank r is above the first r thresholds.
+    expected = -np.log([[1 / 4, 1 / 2, 3 / 4], [3 / 4, 1 / 2, 3 / 4], [3 / 4, 1 / 2, 3 / 4], [3 / 4, 1 / 2, 1 / 4]])
+    np.testing.assert_allclose(values(Coral(), np.arange(4), z), expected.sum(-1), rtol=1e-6)
+
+
+def test_coral_with_two_ranks_is_binary_crossentropy():
+    z, ranks = np.linspace(-5, 5, 6, dtype="float32")[:, None], np.array([0, 1, 0, 1, 1, 0])
+    np.testing.assert_allclose(values(Coral(), ranks, z), binary_crossentropy(ranks[:, None], z), rtol=1e-5)
+
+
+def test_coral_takes_ranks_in_any_type_and_as_a_column():
+    z = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    ranks = np.array([3, 0, 1, 2, 3])
+    expected = values(Coral(), ranks, z)
+    for same in (ranks * 1.0, ranks.astype("float16"), ranks.astype("uint8"), ranks[:, None], ranks[:, None] * 1.0):
+        np.testing.assert_array_equal(values(Coral(), same, z), expected)
+    np.testing.assert_array_equal(values(Coral(), np.array([-1, 9]), z[:2]), values(Coral(), np.array([0, 3]), z[:2]))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3,), (5, 1, 1), (5, 4), ()])
+def test_coral_takes_nothing_but_ranks(shape):
+    with pytest.raises(ValueError, match=r"Expected ranks .*y_true.shape=\(.*\), y_pred.shape=\(5, 3\)"):
+        Coral()(np.zeros(shape), np.zeros((5, 3)))
+
+
+def test_a_wrong_saturated_threshold_keeps_its_gradient():
+    value, gradient = value_and_gradient(Coral(), np.array([2, 0]), np.array([[-1e4, -1e4], [1e4, -1e4]], "float32"))
+    assert value == pytest.approx(1.5e4)
+    np.testing.assert_allclose(gradient, [[-0.5, -0.5], [0.5, 0.0]], atol=1e-7)
+    assert values(Coral(), np.array([1]), [[40.0, -40.0]]) < 1e-6
+
+
+# WeightedKappa
+
+# Two samples of three classes, true 0 and 2. Observed: 0.1 + 0.1*4 and 0.1*4 + 0.3; at random, P = 0.9, 0.4, 0.7:
+# (0*0.9 + 1*0.4 + 4*0.7 + 4*0.9 + 1*0.4 + 0*0.7) / 2 = 3.6.
+ORDERED = np.array([[0.8, 0.1, 0.1], [0.1, 0.3, 0.6]], "float32")
+FOUR = np.array([[0.1, 0.2, 0.6, 0.1], [0.1, 0.5, 0.3, 0.1], [0.8, 0.05, 0.05, 0.1], [0.01, 0.09, 0.1, 0.8]])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "y", "p", "expected"),
+    [
+        ({}, [0, 2], ORDERED, np.log(1.2 / 3.6 + 1e-6)),
+        # Linear: 0.1 + 0.1*2 + 0.1*2 + 0.3 and (0.4 + 2*0.7 + 2*0.9 + 0.4) / 2
+        ({"weighting": "linear"}, [0, 2], ORDERED, np.log(0.8 / 2.0 + 1e-6)),
+        ({"epsilon": 0.5}, [0, 2], ORDERED, np.log(1.2 / 3.6 + 0.5)),
+        # Soft targets: a half of each class. 0.5*(0.1 + 0.1*4) + 0.5*(0.8*4 + 0.1), the same at random.
+        ({}, [[0.5, 0.0, 0.5]], ORDERED[:1], np.log(1 + 1e-6)),
+        # The same prediction for all is as good as dealing out at random.
+        ({}, [0, 1, 2], [[0.2, 0.5, 0.3]] * 3, np.log(1 + 1e-6)),
+        # Perfect, and perfectly the wrong way round.
+        ({}, [0, 2], [[1, 0, 0], [0, 0, 1]], np.log(1e-6)),
+        ({}, [0, 2], [[0, 0, 1], [1, 0, 0]], np.log(2 + 1e-6)),
+        # As given in the documentation of TensorFlow Addons.
+        ({}, [2, 1, 0, 3], FOUR, -1.1611923),
+    ],
+)
+def test_weighted_kappa_by_hand(parameters, y, p, expected):
+    found = values(WeightedKappa(**parameters), np.array(y), np.array(p, "float32"))
+    np.testing.assert_allclose(found, np.full(len(p), expected), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "p",
+    [
+        ORDERED,
+        [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]],
+        [[1.0, 1e-30, 0.0], [1.0, 0.0, 1e-38]],
+        np.random.default_rng(0).dirichlet(np.ones(5), 60) * 1e-6,
+    ],
+    ids=["unsure", "perfect", "nearly perfect", "many"],
+)
+def test_a_batch_of_one_class_has_no_gradient(p, mode):
+    y = np.zeros(len(p), "int32")
+    value, gradient = value_and_gradient(WeightedKappa(), y, np.array(p, "float32"), mode=mode)
+    assert np.isfinite(value)
+    np.testing.assert_array_equal(gradient, np.zeros_like(p))
+
+
+def test_one_class_that_is_predicted_perfectly_counts_as_no_confusion():
+    value = to_numpy(WeightedKappa()(np.array([1, 1]), [[0.0, 1.0], [0.0, 1.0]]))
+    assert value == pytest.approx(np.log(1e-6), rel=1e-6)
+
+
+def test_weighted_kappa_of_the_samples_that_are_left():
+    y, p = np.array([0, 2, 1]), np.concatenate([ORDERED, [[0.3, 0.3, 0.4]]]).astype("float32")
+    alone = to_numpy(WeightedKappa()(y[:2], p[:2]))
+    weight = np.array([1.0, 1.0, 0.0], "float32")
+    assert to_numpy(WeightedKappa()(y, p, weight)) == pytest.approx(alone, rel=1e-6)
+    assert to_numpy(WeightedKappa(reduction="sum")(y, p, weight)) == pytest.approx(3 * alone, rel=1e-6)
+    assert to_numpy(WeightedKappa()(y, p, weight * 2)) == pytest.approx(2 * alone, rel=1e-6)
+    assert to_numpy(WeightedKappa(reduction="mean_with_sample_weight")(y, p, weight * 2)) == pytest.approx(alone)
+    assert to_numpy(WeightedKappa()(y, p, weight * 0)) == 0
+
+
+def test_weighted_kappa_takes_no_further_axes():
+    with pytest.raises(ValueError, match=r"Expected y_pred of shape \(B, C\).*y_pred.shape=\(2, 3, 4\)"):
+        WeightedKappa()(np.zeros((2, 3), "int32"), np.zeros((2, 3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("cls", "parameters", "message"),
+    [
+        (Asymmetric, {"clip": 1.5}, r"Expected clip in \[0, 1\]. Received: clip=1.5"),
+        (Asymmetric, {"gamma_neg": -1}, "Expected gamma_neg >= 0. Received: gamma_neg=-1"),
+        (QualityFocal, {"beta": -1}, "Expected beta >= 0. Received: beta=-1"),
+        (Varifocal, {"alpha": 2}, r"Expected alpha in \[0, 1\]. Received: alpha=2"),
+        (WeightedKappa, {"epsilon": 0}, "Expected epsilon > 0. Received: epsilon=0"),
+        (WeightedKappa, {"weighting": "cubic"}, "Expected weighting to be one of 'quadratic', 'linear'"),
+    ],
+)
+def test_their_bad_parameters_raise(cls, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**parameters)

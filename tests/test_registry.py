@@ -24,12 +24,15 @@ TABLE = private.ALL_OBJECTS_DICT
 CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
+    "Asymmetric": ["asymmetric"],
+    "BiTempered": ["bi_tempered"],
     "Boundary": ["boundary"],
     "CategoricalFocal": ["categorical_focal", "sparse_categorical_focal"],
     "Charbonnier": ["charbonnier"],
     "CIoU": ["ciou"],
     "ClDice": ["cl_dice"],
     "Contrastive": ["contrastive"],
+    "Coral": ["coral"],
     "Dice": ["dice_loss", "soft_dice"],
     "DiceCrossentropy": ["dice_crossentropy", "dice_ce"],
     "DiceFocal": ["dice_focal"],
@@ -46,11 +49,15 @@ KEYS = {
     "LogCosh": ["log_cosh_loss", "logcosh"],
     "Lovasz": ["lovasz"],
     "MCC": ["mcc"],
+    "QualityFocal": ["quality_focal"],
     "Quantile": ["quantile", "pinball"],
+    "Sparsemax": ["sparsemax_loss"],
     "Triplet": ["triplet"],
     "Tversky": ["tversky_loss"],
     "Tweedie": ["tweedie"],
     "UnifiedFocal": ["unified_focal"],
+    "Varifocal": ["varifocal"],
+    "WeightedKappa": ["weighted_kappa"],
     "WeightedMSE": ["weighted_mse"],
 }
 PRESETS = {"triplet_semi_hard": "semi_hard", "triplet_hard": "hard", "triplet_all": "all"}

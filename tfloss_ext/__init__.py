@@ -3,7 +3,17 @@
 
 from tfloss_ext.base import Loss
 from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU
-from tfloss_ext.classification import CategoricalFocal, Focal
+from tfloss_ext.classification import (
+    Asymmetric,
+    BiTempered,
+    CategoricalFocal,
+    Coral,
+    Focal,
+    QualityFocal,
+    Sparsemax,
+    Varifocal,
+    WeightedKappa,
+)
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import (
     MCC,
@@ -37,12 +47,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MCC",
+    "Asymmetric",
+    "BiTempered",
     "Boundary",
     "CIoU",
     "CategoricalFocal",
     "Charbonnier",
     "ClDice",
     "Contrastive",
+    "Coral",
     "DIoU",
     "Dice",
     "DiceCrossentropy",
@@ -59,11 +72,15 @@ __all__ = [
     "LogCosh",
     "Loss",
     "Lovasz",
+    "QualityFocal",
     "Quantile",
+    "Sparsemax",
     "Triplet",
     "Tversky",
     "Tweedie",
     "UnifiedFocal",
+    "Varifocal",
+    "WeightedKappa",
     "WeightedMSE",
     "choice",
     "flag",

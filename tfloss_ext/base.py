@@ -250,3 +250,31 @@ def _misuse(cls: type[Loss], signature: inspect.Signature, given: Mapping[str, A
         f"Expected {' and '.join(needed)}, which have no default: {cls.__name__}({call}), "
         f"or tfloss_ext.get({cls.key!r}, {call}). Received: {cls.__name__}({', '.join(given)})"
     )
+
+
+class BatchLoss(Loss):
+    """The family of losses that couple the samples of a batch, with one value per sample, `(B,)`.
+
+    `call(y_true, y_pred, kept)` leaves out the samples that the mask `kept` does not name (None names all): their value
+    is 0, and the mean of the values over the whole batch is the loss of those that are left.
+    """
+
+    def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
+        return tuple(y_pred.shape)[:1]
+
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
+        """The maths, as in `Loss`, over the samples that are kept."""
+        raise NotImplementedError(f"{type(self).__name__} defines no call(y_true, y_pred, kept)")
+
+    def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
+        batch = self.value_shape(y_pred)
+        kept = None if mask is None else shapes.to_leading_axes(mask, batch, "mask")
+        if weight is not None:
+            weight = ops.broadcast_to(shapes.to_leading_axes(weight, batch, "sample_weight"), ops.shape(y_pred)[:1])
+            kept = shapes.both(kept, ops.not_equal(weight, 0))
+        values = self.call(y_true, y_pred, kept)
+        if self.reduction == "mean_with_sample_weight" and kept is not None:
+            # Divided by the weights of the samples that are left, not by the size of the batch.
+            weight = ops.cast(kept, values.dtype) if weight is None else weight * ops.cast(kept, values.dtype)
+            values = values * ops.mean(ops.cast(kept, values.dtype))
+        return values, weight, None

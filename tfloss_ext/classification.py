@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfloss_ext import crossentropy, labels
+from keras import ops
+
+from tfloss_ext import crossentropy, labels, numerics, shapes, simplex
+from tfloss_ext.base import BatchLoss
 from tfloss_ext.labels import ClassLoss
-from tfloss_ext.parameters import flag, number, numbers, whole
+from tfloss_ext.parameters import choice, flag, number, numbers, whole
 
 
 class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
@@ -100,3 +103,319 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
             crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
         )
         return categorical_focal(y_true, y_pred, self.gamma, alpha)
+
+
+class Asymmetric(ClassLoss, key="asymmetric"):
+    """Binary crossentropy of many labels at once, in which easy negatives count less than easy positives, or nothing.
+
+    Every element is a binary decision of its own: `y (1-p)**gamma_pos (-log p) + (1-y) q**gamma_neg (-log(1-q))` with
+    `q = max(p - clip, 0)`, averaged over the last axis. The whole of it is differentiated, the powers included.
+
+    Args:
+        gamma_neg: >= 0; how much easy negatives are turned down.
+        gamma_pos: >= 0; how much easy positives are turned down.
+        clip: In [0, 1], what is taken off the probability of negatives: one below it costs nothing. Above 0 the
+            gradient of a negative that is surely predicted positive fades, as it may be a wrong label.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions, of
+            negatives where clip is 0.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"asymmetric"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: the same shape, or ids `(B, ...)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Ben-Baruch et al., Asymmetric Loss For Multi-Label Classification, arXiv:2009.14119.
+
+    Example:
+        >>> loss = Asymmetric()
+        >>> print(f"{loss([[1.0, 0.0]], [[0.6, 0.3]]):.4f}")
+        0.1027
+    """
+
+    gamma_neg: float = number(default=4.0, at_least=0)
+    gamma_pos: float = number(default=1.0, at_least=0)
+    clip: float = number(default=0.05, at_least=0, at_most=1)
+    from_logits: bool = flag(default=False)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        target = labels.one_hot(y_true, y_pred)
+        return crossentropy.asymmetric(
+            target, y_pred, self.gamma_neg, self.gamma_pos, self.clip, from_logits=self.from_logits
+        )
+
+
+class QualityFocal(ClassLoss, key="quality_focal"):
+    """Crossentropy with a soft quality as its target, turned down where the prediction is close to it.
+
+    Every element is a binary decision of its own: `abs(y - p)**beta * crossentropy(y, p)`, averaged over the last axis.
+    The whole of it is differentiated, the power included.
+
+    Args:
+        beta: >= 0; how much good estimates are turned down, 0 being plain crossentropy.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"quality_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: qualities in [0, 1] of the same shape (say the IoU at the true class, 0
+        elsewhere), or ids `(B, ...)` for quality 1. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Li et al., Generalized Focal Loss, arXiv:2006.04388.
+
+    Example:
+        >>> loss = QualityFocal()
+        >>> print(f"{loss([[0.8, 0.0]], [[0.5, 0.2]]):.4f}")
+        0.0357
+    """
+
+    beta: float = number(default=2.0, at_least=0)
+    from_logits: bool = flag(default=False)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        target = labels.one_hot(y_true, y_pred)
+        return crossentropy.quality_focal(target, y_pred, self.beta, from_logits=self.from_logits)
+
+
+class Varifocal(ClassLoss, key="varifocal"):
+    """Crossentropy with a soft quality as its target: positives weighed by their quality, easy negatives turned down.
+
+    Every element is a binary decision of its own: `q * crossentropy(q, p)` for a quality `q > 0` and
+    `alpha * p**gamma * (-log(1 - p))` for q = 0, averaged over the last axis. The whole of it is differentiated, the
+    power included.
+
+    Args:
+        alpha: In [0, 1], the weight of negatives.
+        gamma: >= 0; how much easy negatives are turned down.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"varifocal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: qualities in [0, 1] of the same shape (say the IoU at the true class, 0
+        elsewhere), or ids `(B, ...)` for quality 1. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Zhang et al., VarifocalNet, arXiv:2008.13367.
+
+    Example:
+        >>> loss = Varifocal()
+        >>> print(f"{loss([[0.8, 0.0]], [[0.5, 0.2]]):.4f}")
+        0.2806
+    """
+
+    alpha: float = number(default=0.75, at_least=0, at_most=1)
+    gamma: float = number(default=2.0, at_least=0)
+    from_logits: bool = flag(default=False)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        target = labels.one_hot(y_true, y_pred)
+        return crossentropy.varifocal(target, y_pred, self.alpha, self.gamma, from_logits=self.from_logits)
+
+
+class Coral(ClassLoss, key="coral"):
+    """Crossentropy for ranks: each logit says whether the rank lies above one of the thresholds.
+
+    `sum_k crossentropy(1[rank > k], sigmoid(z_k))` over the thresholds k = 0, ..., K-2 between K ranks. The ranks come
+    out consistent where the logits share their weights and differ by a bias each, as in the paper.
+
+    Args:
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"coral"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., K-1)`, or `(B,)` for two ranks. y_true: ranks 0, ..., K-1, whole numbers of shape
+        `(B, ...)` or `(B, ..., 1)`; a rank beyond these counts as the nearest. Values: `(B, ...)`, in nats.
+
+    Raises:
+        ValueError: If the shapes do not fit, as where there is a target for each threshold.
+
+    Reference:
+        Cao, Mirjalili & Raschka, Rank consistent ordinal regression for neural networks, arXiv:1901.07884.
+
+    Example:
+        >>> loss = Coral()
+        >>> print(f"{loss([2, 0], [[3.0, 1.0, -1.0], [-2.0, -3.0, -4.0]]):.4f}")
+        0.4344
+    """
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        pred, ranks = shapes.with_last_axis(y_pred), shapes.with_last_axis(y_true)
+        if len(ranks.shape) < len(pred.shape):
+            ranks = ops.expand_dims(ranks, -1)
+        if not shapes.fits(ranks.shape, (*tuple(pred.shape)[:-1], 1)):
+            raise shapes.mismatch("ranks (B,) or (B, 1) for y_pred of shape (B, K-1)", y_true, y_pred)
+        return ops.cast(ops.squeeze(ranks, -1), "int32"), pred
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        thresholds = y_pred.shape[-1]
+        above = ops.greater(ops.expand_dims(y_true, -1), ops.arange(thresholds, dtype="int32"))
+        return thresholds * crossentropy.binary_from_logits(above, y_pred, 0.0, None)
+
+
+class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
+    """The logarithm of one minus Cohen's weighted kappa, for ordered classes: confusions cost by their distance.
+
+    `log(O / E + epsilon)`: O the sum over the batch of `w_tj p_j`, t the true class, and E what O would be on average
+    were the predictions dealt out to the samples at random.
+
+    Args:
+        weighting: `"quadratic"`, w_ij = (i - j)**2, or `"linear"`, abs(i - j).
+        epsilon: > 0; keeps the logarithm of a perfect prediction finite.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"weighted_kappa"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: probabilities `(B, C)`, the classes in their order; with C == 1 that of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B,)` or `(B, 1)`.
+        Values: `(B,)`, each the loss of the batch (under `tf.distribute` of the replica's), log(epsilon) at the least;
+        0/0, one class that is predicted perfectly, counts as 0. A sample of weight 0 takes part in no sum.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        de la Torre, Puig & Valls, Weighted kappa loss function for multi-class classification of ordinal data in deep
+        learning, Pattern Recognition Letters 105, 2018.
+
+    Example:
+        >>> loss = WeightedKappa()
+        >>> print(f"{loss([0, 2], [[0.8, 0.1, 0.1], [0.1, 0.3, 0.6]]):.4f}")
+        -1.0986
+    """
+
+    weighting: str = choice(options=("quadratic", "linear"), default="quadratic")
+    epsilon: float = number(default=1e-6, above=0)
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        if len(y_pred.shape) > 2:
+            raise shapes.mismatch("y_pred of shape (B, C)", y_true, y_pred)
+        return super().align(y_true, y_pred)
+
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
+        dtype, batch = y_pred.dtype, ops.shape(y_pred)[0]
+        kept = ops.ones((batch,), dtype="bool") if kept is None else kept
+        y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=False)
+        ranks = ops.arange(y_pred.shape[-1], dtype=dtype)
+        distance = ops.abs(ops.expand_dims(ranks, -1) - ranks)
+        weight = ops.square(distance) if self.weighting == "quadratic" else distance
+        kept = ops.cast(kept, dtype)
+        share, count = ops.expand_dims(kept, -1), ops.sum(kept)
+        penalty = ops.matmul(share * ops.cast(labels.one_hot(y_true, y_pred), dtype), weight)
+        mean = numerics.ratio(ops.sum(penalty, axis=0), count)
+        loss = _log_ratio(penalty, mean, share * y_pred, self.epsilon)
+        return loss * kept * numerics.ratio(ops.cast(batch, dtype), count)
+
+
+def _log_ratio(penalty: Any, mean: Any, p: Any, epsilon: float) -> Any:
+    """log(sum(penalty * p) / sum(mean * p) + epsilon), `mean` being that of `penalty` over its rows."""
+
+    # In a batch of one class each row of `penalty` is `mean`: the ratio is then exactly 1 and its derivative exactly 0,
+    # which would otherwise be a rounding error divided by a sum that may be tiny.
+    def terms(p: Any) -> tuple[Any, Any]:
+        """The ratio and its denominator."""
+        expected = ops.sum(mean * p)
+        return numerics.ratio(ops.sum(penalty * p), expected), expected
+
+    def backward(upstream: Any, p: Any) -> Any:
+        ratio, expected = terms(p)
+        return upstream * numerics.ratio(penalty - ratio * mean, expected * (ratio + epsilon))
+
+    return numerics.with_gradient(lambda p: ops.log(terms(p)[0] + epsilon), backward)(p)
+
+
+class Sparsemax(ClassLoss, key="sparsemax_loss"):
+    """The loss whose gradient is sparsemax minus target: 0 as soon as the true class leads by 1.
+
+    `-y.z + sum_{c in S} (z_c**2 - tau**2) / 2 + y.y / 2`, with S and tau the support and the threshold of
+    `sparsemax(z) = max(z - tau, 0)`, the distribution that is nearest to z.
+
+    Args:
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"sparsemax_loss"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
+        y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`; an id of
+        no class costs nothing. Values: `(B, ...)`, in the unit of the logits.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Reference:
+        Martins & Astudillo, From Softmax to Sparsemax, arXiv:1602.02068.
+
+    Example:
+        >>> loss = Sparsemax()
+        >>> print(f"{loss([0, 1], [[2.0, 0.5, -1.0], [2.0, 0.5, -1.0]]):.4f}")
+        0.7500
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return simplex.sparsemax_loss(*labels.two_classes(y_true, y_pred, from_logits=True))
+
+
+class BiTempered(ClassLoss, key="bi_tempered"):
+    """Crossentropy with a bounded loss and a heavy-tailed softmax, for labels of which some are wrong.
+
+    `sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2 - t1) - p_c**(2 - t1)) / (2 - t1)`, with
+    `log_t x = (x**(1 - t) - 1) / (1 - t)` and p the softmax of temperature t2, `p_c = exp_t2(z_c - lambda)`. It is a
+    divergence, 0 where p is y; at t1 = t2 = 1 the crossentropy less the entropy of the targets, which is 0 of one-hot.
+
+    Args:
+        t1: In [0, 1]; below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule.
+        t2: >= 1; above 1 the tails are heavy, so that outliers near the boundary do not bend it.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"bi_tempered"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; an id of no class costs
+        nothing unless smoothed. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Amid et al., Robust Bi-Tempered Logistic Loss Based on Bregman Divergences, arXiv:1906.03361.
+
+    Example:
+        >>> loss = BiTempered()
+        >>> print(f"{loss([0, 1], [[3.0, 0.5, -1.0], [3.0, 0.5, -1.0]]):.4f}")
+        0.8846
+    """
+
+    t1: float = number(default=0.8, at_least=0, at_most=1)
+    t2: float = number(default=1.2, at_least=1)
+    label_smoothing: float = number(default=0.0, at_least=0, below=1)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
+        if self.label_smoothing:
+            y_true = labels.smooth(labels.one_hot(y_true, y_pred), self.label_smoothing, y_pred.shape[-1], y_pred.dtype)
+        return simplex.bi_tempered(y_true, y_pred, self.t1, self.t2)

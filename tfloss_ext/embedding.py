@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from tfloss_ext import numerics, pairs, replicas, shapes
-from tfloss_ext.base import Loss
+from tfloss_ext.base import BatchLoss, Loss
 from tfloss_ext.parameters import choice, flag, number, whole
 
 
@@ -64,7 +64,7 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
         return y_true * ops.square(y_pred) + (1.0 - y_true) * ops.square(ops.relu(self.margin - y_pred))
 
 
-class PairLoss(EmbeddingLoss):
+class PairLoss(BatchLoss, EmbeddingLoss):
     """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
 
     A subclass gives `kernel()`, the maths of one anchor as `pairs` describes it. The values are scaled so that their
@@ -86,19 +86,6 @@ class PairLoss(EmbeddingLoss):
         if len(y_pred.shape) != 2 or y_true is None:
             raise shapes.mismatch("ids (B,) or (B, 1) and embeddings (B, D)", y_true, y_pred)
         return shapes.flat_ids(y_true, y_pred), y_pred
-
-    def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
-        batch = self.value_shape(y_pred)
-        kept = None if mask is None else shapes.to_leading_axes(mask, batch, "mask")
-        if weight is not None:
-            weight = ops.broadcast_to(shapes.to_leading_axes(weight, batch, "sample_weight"), ops.shape(y_pred)[:1])
-            kept = shapes.both(kept, ops.not_equal(weight, 0))
-        values = self.call(y_true, y_pred, kept)
-        if self.reduction == "mean_with_sample_weight" and kept is not None:
-            # Divided by the weights of the samples that are left, not by the size of the batch.
-            weight = ops.cast(kept, values.dtype) if weight is None else weight * ops.cast(kept, values.dtype)
-            values = values * ops.mean(ops.cast(kept, values.dtype))
-        return values, weight, None
 
     def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
         batch = ops.shape(y_pred)[0]

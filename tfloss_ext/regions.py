@@ -235,11 +235,9 @@ def _terms(
 def _binary_terms(term: Term, targets: list[Any], parts: list[Any], activation: str | None) -> Terms:
     classes = len(parts)
     weights = [1.0 / classes if term.weights is None else term.weights[c] / classes for c in range(classes)]
-    found = []
-    for y, x in zip(targets, parts, strict=True):
-        from_logits = crossentropy.hard_binary_terms if labels.is_boolean(y) else crossentropy.soft_binary_terms
-        terms = from_logits if activation else crossentropy.binary_terms_from_probabilities
-        found.append(terms(ops.cast(y, x.dtype), x, term.gammas[0], term.alphas))
+    hard = labels.is_boolean(targets[0])
+    terms = crossentropy.focal_terms(term.gammas[0], term.alphas, from_logits=activation is not None, hard=hard)
+    found = [terms(ops.cast(y, x.dtype), x) for y, x in zip(targets, parts, strict=True)]
     return (
         lambda: functools.reduce(ops.add, [w * value() for w, (value, _) in zip(weights, found, strict=True)]),
         lambda upstream: [(w * upstream) * slope() for w, (_, slope) in zip(weights, found, strict=True)],
@@ -354,10 +352,10 @@ def _sums_of_many(
 
 def _term_of_many(term: Term, y: Any, x: Any, p: Any, logs: Any, activation: str | None) -> Any:
     if term.binary:
-        terms = crossentropy.soft_binary_terms if activation else crossentropy.binary_terms_from_probabilities
+        terms = crossentropy.focal_terms(term.gammas[0], term.alphas, from_logits=activation is not None)
         values = numerics.with_gradient(
-            lambda x: terms(y, x, term.gammas[0], term.alphas)[0](),
-            lambda upstream, x: upstream * terms(y, x, term.gammas[0], term.alphas)[1](),
+            lambda x: terms(y, x)[0](),
+            lambda upstream, x: upstream * terms(y, x)[1](),
         )(x)
         return ops.mean(
             values if term.weights is None else values * ops.convert_to_tensor(term.weights, x.dtype), axis=-1

@@ -61,3 +61,130 @@ def _categorical_focal(rng):
         Case(key, np.array([3, 39, 0]), wide, logits),
         Case(key, np.eye(40)[[3, 39, 0]], wide, {**logits, "alpha": list(np.linspace(0, 2, 40))}),
     ]
+
+
+@cases_of("asymmetric")
+def _asymmetric(rng):
+    key, logits = "asymmetric", {"from_logits": True}
+    z = rng.normal(size=(6, 4)) * 3
+    hard, soft, ids = (rng.random((6, 4)) < 0.4) * 1.0, rng.random((6, 4)), rng.integers(0, 4, 6)
+    plain = {"gamma_neg": 0.0, "gamma_pos": 0.0}
+    return [
+        Case(key, hard, sigmoid(z)),
+        Case(key, soft, sigmoid(z), {"gamma_neg": 1.5, "gamma_pos": 0.5, "clip": 0.2}),
+        Case(key, soft, sigmoid(z), {**plain, "clip": 0.0}),
+        Case(key, hard.astype("int32"), sigmoid(z), plain),
+        Case(key, soft, z, logits),
+        Case(key, hard, z, {**logits, "gamma_neg": 2.0, "gamma_pos": 2.0, "clip": 0.0}),
+        Case(key, soft, z, {**logits, **plain, "clip": 0.1}),
+        Case(key, soft, z, {**logits, **plain, "clip": 0.0}),
+        Case(key, ids, z, {**logits, "gamma_neg": 0.5, "gamma_pos": 3.0}),
+        Case(key, hard.reshape(2, 3, 4, 1).astype("bool"), z.reshape(2, 3, 4, 1), logits),
+        Case(key, hard[:, 0], z[:, :1], logits),
+    ]
+
+
+@cases_of("quality_focal")
+def _quality_focal(rng):
+    key, logits = "quality_focal", {"from_logits": True}
+    z = rng.normal(size=(6, 4)) * 3
+    quality = (rng.random((6, 4)) < 0.4) * rng.random((6, 4))
+    hard, ids = quality > 0, rng.integers(0, 4, 6)
+    return [
+        Case(key, quality, sigmoid(z)),
+        *[Case(key, quality, z, {**logits, "beta": beta}) for beta in (2.0, 0.0, 0.5, 1.0, 3.0)],
+        Case(key, quality, sigmoid(z), {"beta": 1.5}),
+        Case(key, hard, z, {**logits, "beta": 1.5}),
+        Case(key, hard.astype("int32"), sigmoid(z), {"beta": 1.0}),
+        Case(key, ids, z, logits),
+        Case(key, quality.reshape(2, 3, 4), z.reshape(2, 3, 4), logits),
+        Case(key, quality[:, :1], z[:, 0], logits),
+    ]
+
+
+@cases_of("varifocal")
+def _varifocal(rng):
+    key, logits = "varifocal", {"from_logits": True}
+    z = rng.normal(size=(6, 4)) * 3
+    quality = (rng.random((6, 4)) < 0.4) * rng.random((6, 4))
+    hard, ids = quality > 0, rng.integers(0, 4, 6)
+    return [
+        Case(key, quality, sigmoid(z)),
+        *[Case(key, quality, z, {**logits, "gamma": gamma}) for gamma in (2.0, 0.0, 0.5, 1.0)],
+        Case(key, quality, sigmoid(z), {"gamma": 1.5, "alpha": 0.25}),
+        Case(key, hard, z, {**logits, "alpha": 1.0}),
+        Case(key, hard.astype("int32"), sigmoid(z), {"gamma": 0.0}),
+        Case(key, ids, z, logits),
+        Case(key, quality.reshape(2, 3, 4), z.reshape(2, 3, 4), logits),
+        Case(key, quality[:, :1], z[:, 0], logits),
+    ]
+
+
+@cases_of("coral")
+def _coral(rng):
+    z, ranks = rng.normal(size=(6, 4)) * 3, rng.integers(0, 5, 6)
+    return [
+        Case("coral", ranks, z),
+        Case("coral", ranks[:, None].astype("uint8"), z),
+        Case("coral", ranks * 1.0, z),
+        Case("coral", ranks % 2, z[:, :1]),
+        Case("coral", ranks[:, None] % 2, z[:, 0]),
+        Case("coral", ranks.reshape(2, 3, 1), z.reshape(2, 3, 4)),
+    ]
+
+
+@cases_of("weighted_kappa")
+def _weighted_kappa(rng):
+    y, p = rng.integers(0, 4, 7), softmax(rng.normal(size=(7, 4)))
+    both = {"couples": True, "probabilities": True}
+    return [
+        Case("weighted_kappa", y, p, **both),
+        Case("weighted_kappa", np.eye(4)[y], p, {"weighting": "linear"}, **both),
+        Case("weighted_kappa", y[:, None], p, {"epsilon": 0.1}, **both),
+        Case("weighted_kappa", softmax(rng.normal(size=(7, 4))), p, **both),
+        # Not a distribution: taken as it is.
+        Case("weighted_kappa", y, rng.random((7, 4)), {"weighting": "linear"}, **both),
+        Case("weighted_kappa", y % 2, p[:, :1], **both),
+        Case("weighted_kappa", rng.random((7, 1)), p[:, 0], **both),
+        Case("weighted_kappa", np.full(7, 2), p, **both),
+    ]
+
+
+@cases_of("sparsemax_loss")
+def _sparsemax(rng):
+    key = "sparsemax_loss"
+    z, ids, soft = rng.normal(size=(6, 4)), rng.integers(0, 4, 6), softmax(rng.normal(size=(6, 4)))
+    wide = rng.normal(size=(3, 40)) / 2
+    return [
+        Case(key, ids, z),
+        Case(key, np.eye(4)[ids], z / 3),
+        Case(key, soft, z),
+        Case(key, np.eye(4, dtype="int32")[ids], z * 4),
+        Case(key, ids % 2, z[:, :1]),
+        Case(key, np.array([3, 39, 0]), wide),
+        Case(key, softmax(wide), wide * 0.1),
+        Case(key, rng.random((6, 1)), z[:, 0]),
+        Case(key, ids.reshape(2, 3, 1), z.reshape(2, 3, 4)),
+        Case(key, np.array([[3, 39, 0]]), wide[None]),
+    ]
+
+
+@cases_of("bi_tempered")
+def _bi_tempered(rng):
+    key = "bi_tempered"
+    z, ids, soft = rng.normal(size=(6, 4)) * 3, rng.integers(0, 4, 6), softmax(rng.normal(size=(6, 4)))
+    wide = rng.normal(size=(3, 40)) * 3
+    found = [Case(key, ids, z, {"t1": t1, "t2": t2}) for t1, t2 in [(0.8, 1.2), (0.0, 4.0), (1.0, 1.0)]]
+    return [
+        *found,
+        Case(key, soft, z, {"t1": 1.0, "t2": 1.5}),
+        Case(key, soft, z, {"t1": 0.3, "t2": 1.0}),
+        Case(key, np.eye(4)[ids], z, {"t2": 2.0, "label_smoothing": 0.1}),
+        Case(key, np.eye(4, dtype="int32")[ids], z, {"t1": 0.5}),
+        Case(key, ids, z, {"t1": 0.999, "t2": 1.001, "label_smoothing": 0.2}),
+        Case(key, ids % 2, z[:, :1]),
+        Case(key, rng.random((6, 1)), z[:, 0], {"t2": 3.0}),
+        Case(key, np.array([3, 39, 0]), wide),
+        Case(key, softmax(wide), wide, {"t2": 4.0}),
+        Case(key, ids.reshape(2, 3, 1), z.reshape(2, 3, 4)),
+    ]
