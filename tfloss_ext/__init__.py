@@ -4,15 +4,21 @@
 from tfloss_ext.base import Loss
 from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU
 from tfloss_ext.classification import (
+    LDAM,
     Asymmetric,
     BiTempered,
     CategoricalFocal,
     Coral,
     Focal,
+    GeneralizedCrossentropy,
+    LogitAdjusted,
+    Poly1,
     QualityFocal,
     Sparsemax,
+    SymmetricCrossentropy,
     Varifocal,
     WeightedKappa,
+    effective_number_weights,
 )
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import (
@@ -46,6 +52,7 @@ from tfloss_ext.regression import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "LDAM",
     "MCC",
     "Asymmetric",
     "BiTempered",
@@ -66,15 +73,19 @@ __all__ = [
     "GIoU",
     "GaussianNLL",
     "GeneralRobust",
+    "GeneralizedCrossentropy",
     "GeneralizedDice",
     "IoU",
     "Jaccard",
     "LogCosh",
+    "LogitAdjusted",
     "Loss",
     "Lovasz",
+    "Poly1",
     "QualityFocal",
     "Quantile",
     "Sparsemax",
+    "SymmetricCrossentropy",
     "Triplet",
     "Tversky",
     "Tweedie",
@@ -83,6 +94,7 @@ __all__ = [
     "WeightedKappa",
     "WeightedMSE",
     "choice",
+    "effective_number_weights",
     "flag",
     "get",
     "names",

@@ -262,13 +262,11 @@ def _terms_of_target(
         nll = ops.log(total) + (largest - of_target(parts, largest))
 
         def of(gamma: float) -> tuple[Any, Any]:
-            if gamma == 0:
-                return nll, ops.ones_like(nll)
-            p = of_target(probabilities, 1.0)
+            p = of_target(probabilities, 1.0) if gamma else 1.0
             # Below 1 the power has an infinite slope at 0, where it and the crossentropy must vanish together.
-            wrong = -ops.expm1(-nll) if gamma < 1 else 1.0 - p
-            focus = crossentropy.focus(wrong, gamma - 1.0)
-            return (wrong * focus) * nll, (gamma * p * nll + wrong) * focus
+            wrong = -ops.expm1(-nll) if 0 < gamma < 1 else 1.0 - p
+            curve = crossentropy.focal(gamma)
+            return curve.value(nll, wrong), curve.slope(nll, wrong, p) * ops.ones_like(nll)
 
         found = {gamma: of(gamma) for gamma in gammas}
         if len(gammas) == 1:

@@ -188,3 +188,70 @@ def _bi_tempered(rng):
         Case(key, softmax(wide), wide, {"t2": 4.0}),
         Case(key, ids.reshape(2, 3, 1), z.reshape(2, 3, 4)),
     ]
+
+
+def over_classes(key: str, rng: np.random.Generator, own: dict, needed: dict | None = None) -> list[Case]:
+    """What a loss over exclusive classes is tried on; `needed` are its lists for two, four and forty classes."""
+    z, wide = rng.normal(size=(6, 4)) * 2, rng.normal(size=(4, 40)) * 2
+    ids, soft = rng.integers(0, 4, 6), softmax(rng.normal(size=(6, 4)))
+    two, four, forty = needed or ({}, {}, {})
+    logits = {} if needed else {"from_logits": True}
+    found = [
+        Case(key, ids, z, {**logits, **four}),
+        Case(key, np.eye(4)[ids], z, {**logits, **four, **own}),
+        Case(key, soft, z, {**logits, **four}),
+        Case(key, ids.reshape(2, 3, 1), z.reshape(2, 3, 4), {**logits, **four, **own}),
+        Case(key, ids % 2, z[:, :1], {**logits, **two}),
+        Case(key, np.array([3, 39, 0, 7]), wide, {**logits, **forty}),
+        Case(key, np.eye(40)[[3, 39, 0, 7]], wide, {**logits, **forty, **own}),
+        Case(key, np.array([[3, 39], [0, 7]]), wide.reshape(2, 2, 40), {**logits, **forty, **own}),
+    ]
+    if needed:
+        return found
+    return [
+        *found,
+        Case(key, ids, softmax(z / 2), own),
+        Case(key, soft, softmax(z / 2)),
+        Case(key, np.array([3, 39, 0, 7]), softmax(wide / 2), own),
+        Case(key, (ids % 2)[:, None] * 1.0, sigmoid(z[:, :1] / 2)),
+    ]
+
+
+@cases_of("poly1")
+def _poly1(rng):
+    key, logits = "poly1", {"from_logits": True}
+    z, ids = rng.normal(size=(6, 4)) * 2, rng.integers(0, 4, 6)
+    wide = rng.normal(size=(4, 40))
+    return [
+        *over_classes(key, rng, {"epsilon": 2.5}),
+        Case(key, ids, z, {**logits, "label_smoothing": 0.1, "ignore_class": 2}),
+        Case(key, np.eye(4)[ids], softmax(z / 2), {"label_smoothing": 0.1, "ignore_class": 0}),
+        Case(key, np.where(ids == 1, 255, ids), z, {**logits, "ignore_class": 255, "epsilon": 0.0}),
+        Case(key, np.array([3, -1, 0, 7]), wide, {**logits, "ignore_class": -1, "label_smoothing": 0.2}),
+    ]
+
+
+@cases_of("logit_adjusted")
+def _logit_adjusted(rng):
+    needed = [{"class_priors": list(rng.random(classes) + 0.1)} for classes in (2, 4, 40)]
+    z, ids = rng.normal(size=(6, 4)) * 2, rng.integers(0, 4, 6)
+    return [
+        *over_classes("logit_adjusted", rng, {"tau": 2.5}, needed),
+        Case("logit_adjusted", np.where(ids == 1, 255, ids), z, {**needed[1], "ignore_class": 255}),
+    ]
+
+
+@cases_of("ldam")
+def _ldam(rng):
+    needed = [{"samples_per_class": list(rng.integers(1, 1000, classes) * 1.0)} for classes in (2, 4, 40)]
+    return over_classes("ldam", rng, {"max_margin": 0.9, "scale": 2.0}, needed)
+
+
+@cases_of("symmetric_crossentropy")
+def _symmetric_crossentropy(rng):
+    return over_classes("symmetric_crossentropy", rng, {"alpha": 2.0, "beta": 0.3})
+
+
+@cases_of("generalized_crossentropy")
+def _generalized_crossentropy(rng):
+    return over_classes("generalized_crossentropy", rng, {"q": 0.2})

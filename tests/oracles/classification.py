@@ -148,3 +148,52 @@ def bi_tempered(y, z, *, t1=0.8, t2=1.2, label_smoothing=0.0):
 
     of_targets = np.where(y > 0, y * log_t1(np.where(y > 0, y, 1)), 0)
     return (of_targets - y * log_t1(p) - (y ** (2 - t1) - p ** (2 - t1)) / (2 - t1)).sum(-1)
+
+
+def _classes(y, p, from_logits, smoothing=0.0, ignored=None):
+    """Smoothed targets, log p, p of both or of all classes, and which positions count."""
+    p = np.asarray(p, "float64")
+    p = p[:, None] if p.ndim == 1 else p
+    y = one_hot(y, p.shape[-1])
+    if p.shape[-1] == 1:
+        p = np.concatenate([np.zeros_like(p), p] if from_logits else [1 - p, p], -1)
+        y = np.concatenate([1 - y, y], -1)
+    known = np.ones(y.shape[:-1])
+    if ignored is not None:
+        known = np.where(y.sum(-1) == 0, False, y.argmax(-1) != ignored)
+    logs = log_softmax(p) if from_logits else log_of(p)
+    return y * (1 - smoothing) + smoothing / p.shape[-1], logs, np.exp(logs) if from_logits else p, known
+
+
+@oracle("poly1")
+def poly1(y, p, *, epsilon=1.0, from_logits=False, label_smoothing=0.0, ignore_class=None):
+    y, logs, p, known = _classes(y, p, from_logits, label_smoothing, ignore_class)
+    return known * (-(y * logs).sum(-1) + epsilon * (1 - (y * p).sum(-1)))
+
+
+@oracle("logit_adjusted")
+def logit_adjusted(y, z, *, class_priors, tau=1.0, ignore_class=None):
+    y, z, _, known = _classes(y, z, True, 0.0, ignore_class)
+    return known * -(y * log_softmax(z + tau * np.log(class_priors))).sum(-1)
+
+
+@oracle("ldam")
+def ldam(y, z, *, samples_per_class, max_margin=0.5, scale=30.0):
+    y, z, *_ = _classes(y, np.asarray(z, "float64"), True)
+    counts = np.asarray(samples_per_class, "float64")
+    margins = max_margin * (counts.min() / counts) ** 0.25
+    # The logits less what all have in common: LDAM scales them, so that the softmax of them would not do.
+    return -(y * log_softmax(scale * (z - y * margins))).sum(-1)
+
+
+@oracle("symmetric_crossentropy")
+def symmetric_crossentropy(y, p, *, alpha=0.1, beta=1.0, from_logits=False):
+    y, logs, p, _ = _classes(y, p, from_logits)
+    reverse = -(p * np.maximum(np.log(np.where(y > 0, y, np.exp(-4))), -4)).sum(-1)
+    return alpha * -(y * logs).sum(-1) + beta * reverse
+
+
+@oracle("generalized_crossentropy")
+def generalized_crossentropy(y, p, *, q=0.7, from_logits=False):
+    y, _, p, _ = _classes(y, p, from_logits)
+    return (1 - (y * p).sum(-1) ** q) / q
