@@ -68,8 +68,15 @@ KEYS = {
 PRESETS = {"triplet_semi_hard": "semi_hard", "triplet_hard": "hard", "triplet_all": "all"}
 
 
-def needs_arguments(key: str) -> bool:
-    parameters = inspect.signature(CLASSES[key]).parameters.values()
+def one_output_fit(loss):
+    """What a string in `compile` comes to."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(np.zeros((2, 2)), np.zeros(2), verbose=0)
+
+
+def needs_arguments(name: str) -> bool:
+    parameters = inspect.signature(registry._factories[name]).parameters.values()
     return any(parameter.default is inspect.Parameter.empty for parameter in parameters)
 
 
@@ -103,10 +110,20 @@ def define(name: str = "Probe", module: str = "notebook", **arguments) -> type:
 
 @pytest.mark.parametrize(("cls", "name"), [(cls, name) for cls, names in KEYS.items() for name in names])
 def test_the_names_of_the_catalogue_give_their_class(cls, name):
+    if needs_arguments(name):
+        pytest.skip("cannot be had by its name alone")
     for get in (keras.losses.get, tfloss_ext.get):
         loss = get(name)
         assert type(loss) is getattr(tfloss_ext, cls)
         assert loss.name == KEYS[cls][0]
+
+
+@pytest.mark.parametrize(("name", "needed"), [("ldam", "samples_per_class"), ("logit_adjusted", "class_priors")])
+@pytest.mark.parametrize("get", [keras.losses.get, tfloss_ext.get, lambda name: CLASSES[name](), one_output_fit])
+def test_a_name_alone_says_what_else_is_needed_and_shows_the_call(get, name, needed):
+    for error in (TypeError, ValueError):
+        with pytest.raises(error, match=rf"Expected {needed}, .*tfloss_ext.get\('{name}', {needed}=\.\.\.\)"):
+            get(name)
 
 
 @pytest.mark.parametrize("name", PRESETS)

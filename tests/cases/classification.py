@@ -233,7 +233,7 @@ def _poly1(rng):
 
 @cases_of("logit_adjusted")
 def _logit_adjusted(rng):
-    needed = [{"class_priors": list(rng.random(classes) + 0.1)} for classes in (2, 4, 40)]
+    needed = [{"class_priors": (rng.random(classes) + 0.1).tolist()} for classes in (2, 4, 40)]
     z, ids = rng.normal(size=(6, 4)) * 2, rng.integers(0, 4, 6)
     return [
         *over_classes("logit_adjusted", rng, {"tau": 2.5}, needed),
@@ -243,7 +243,7 @@ def _logit_adjusted(rng):
 
 @cases_of("ldam")
 def _ldam(rng):
-    needed = [{"samples_per_class": list(rng.integers(1, 1000, classes) * 1.0)} for classes in (2, 4, 40)]
+    needed = [{"samples_per_class": (rng.integers(1, 1000, classes) * 1.0).tolist()} for classes in (2, 4, 40)]
     return over_classes("ldam", rng, {"max_margin": 0.9, "scale": 2.0}, needed)
 
 
