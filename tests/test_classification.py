@@ -11,7 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from support import MODES, to_numpy, value_and_gradient
 
-from tfloss_ext import Asymmetric, CategoricalFocal, Coral, Focal, QualityFocal, Varifocal, WeightedKappa
+import tfloss_ext
+from tfloss_ext import (
+    LDAM,
+    Asymmetric,
+    CategoricalFocal,
+    Coral,
+    Focal,
+    GeneralizedCrossentropy,
+    LogitAdjusted,
+    Poly1,
+    QualityFocal,
+    SymmetricCrossentropy,
+    Varifocal,
+    WeightedKappa,
+)
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
 LOGITS = arrays("float32", (5, 3), elements=st.floats(-30, 30, width=32))
@@ -404,3 +418,148 @@ def test_weighted_kappa_takes_no_further_axes():
 def test_their_bad_parameters_raise(cls, parameters, message):
     with pytest.raises(ValueError, match=message):
         cls(**parameters)
+
+
+# Exclusive classes, by curves over one crossentropy
+
+
+HALF = [[0.5, 0.25, 0.25]]
+LN2 = 0.693147181
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "p", "expected"),
+    [
+        (Poly1(), [0], HALF, LN2 + 0.5),
+        (Poly1(epsilon=3.0), [1], HALF, 2 * LN2 + 3 * 0.75),
+        # Smoothed to 0.8, 0.1, 0.1: p_t = 0.4 + 0.05.
+        (Poly1(label_smoothing=0.3), [0], HALF, 0.8 * LN2 + 0.2 * 2 * LN2 + 0.55),
+        (Poly1(ignore_class=0), [0, 1], HALF * 2, [0.0, 2 * LN2 + 0.75]),
+        (SymmetricCrossentropy(), [0], HALF, 0.1 * LN2 + 4 * 0.5),
+        (SymmetricCrossentropy(alpha=2.0, beta=0.0), [1], HALF, 4 * LN2),
+        # log 0.5 is above -4 and stays, log 0 becomes -4.
+        (SymmetricCrossentropy(alpha=0.0), [[0.5, 0.5, 0.0]], HALF, 0.75 * LN2 + 0.25 * 4),
+        (GeneralizedCrossentropy(q=1.0), [1], HALF, 0.75),
+        (GeneralizedCrossentropy(q=0.5), [1], HALF, (1 - 0.5) / 0.5),
+        (GeneralizedCrossentropy(q=0.5), [[0.0, 0.5, 0.5]], HALF, (1 - 0.5) / 0.5),
+        # Priors 1 : 3 of equal logits.
+        (LogitAdjusted([1.0, 3.0]), [0], [[0.0, 0.0]], 2 * LN2),
+        (LogitAdjusted([1.0, 3.0], tau=0.0), [0], [[0.0, 0.0]], LN2),
+        # Margins 0.5 and 0.25: log(1 + exp(2 * 0.5)) and log(1 + exp(2 * 0.25)).
+        (LDAM([1.0, 16.0], scale=2.0), [0, 1], [[0.0, 0.0]] * 2, [1.313261688, 0.974076984]),
+    ],
+    ids=repr,
+)
+def test_curves_by_hand(loss, y, p, expected):
+    np.testing.assert_allclose(values(loss, np.array(y), np.array(p, "float32")), np.ravel(expected), rtol=1e-5)
+
+
+def crossentropy_of(z, ids, dtype="float64"):
+    return to_numpy(keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None, dtype=dtype)(ids, z))
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: Poly1(epsilon=0.0, from_logits=True),
+        lambda n: CategoricalFocal(gamma=0.0, from_logits=True),
+        lambda n: SymmetricCrossentropy(alpha=1.0, beta=0.0, from_logits=True),
+        lambda n: GeneralizedCrossentropy(q=1e-6, from_logits=True),
+        lambda n: LogitAdjusted([7.0] * n),
+        lambda n: LogitAdjusted(list(range(1, n + 1)), tau=0.0),
+        lambda n: LDAM([5.0] * n, scale=1.0, max_margin=1e-7),
+    ],
+)
+def test_the_limit_that_is_crossentropy(make, classes):
+    rng = np.random.default_rng(0)
+    z, ids = (rng.normal(size=(9, classes)) * 3).astype("float32"), rng.integers(0, classes, 9)
+    np.testing.assert_allclose(values(make(classes), ids, z), crossentropy_of(z, ids, "float32"), rtol=2e-5, atol=1e-6)
+    hot = np.eye(classes, dtype="float32")[ids]
+    np.testing.assert_allclose(values(make(classes), hot, z), crossentropy_of(z, ids, "float32"), rtol=2e-5, atol=1e-6)
+
+
+def test_generalized_crossentropy_at_one_is_half_of_the_absolute_error():
+    rng = np.random.default_rng(0)
+    ids, p = rng.integers(0, 4, 6), rng.dirichlet([1] * 4, 6).astype("float32")
+    absolute = np.abs(np.eye(4)[ids] - p).sum(-1)
+    np.testing.assert_allclose(values(GeneralizedCrossentropy(q=1.0), ids, p), absolute / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: Poly1(from_logits=True),
+        lambda n: SymmetricCrossentropy(alpha=1.0, from_logits=True),
+        lambda n: LogitAdjusted([1.0] * n),
+        lambda n: LDAM([1.0] * n, scale=1.0),
+        lambda n: CategoricalFocal(from_logits=True),
+    ],
+)
+def test_a_wrong_saturated_logit_keeps_its_gradient_under_every_curve(make, dense, classes):
+    z = np.zeros((1, classes), "float32")
+    z[0, 0], z[0, 1] = 1e4, -1e4
+    y = np.eye(classes)[[1]] if dense else np.array([1])
+    value, gradient = value_and_gradient(make(classes), y, z)
+    assert np.isfinite(value)
+    assert value > 1e4
+    assert gradient[0, 0] == pytest.approx(1.0, rel=1e-3)
+    assert gradient[0, 1] == pytest.approx(-1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize("name", ["Poly1", "SymmetricCrossentropy", "GeneralizedCrossentropy"])
+def test_a_perfect_prediction_costs_nothing_under_every_curve(name, classes):
+    loss, z = getattr(tfloss_ext, name), np.full((1, classes), -40.0, "float32")
+    z[0, 1] = 40.0
+    assert values(loss(from_logits=True), np.array([1]), z) < 1e-6
+    assert values(loss(), np.array([1]), np.eye(classes)[[1]]) < 1e-6
+
+
+def test_numbers_per_class_must_be_as_many_as_the_classes_and_a_list():
+    for make, name in ((LogitAdjusted, "class_priors"), (LDAM, "samples_per_class")):
+        with pytest.raises(ValueError, match=f"Expected {name} to have one number for each of 3"):
+            make([1.0, 2.0])(np.array([0]), np.zeros((1, 3)))
+        with pytest.raises(ValueError, match=f"Expected {name} to be a list with one number per class"):
+            make(2.0)
+        with pytest.raises(ValueError, match=f"Expected {name} > 0 "):
+            make([1.0, 0.0])
+
+
+def test_effective_number_weights():
+    # (1 - 0.5) / (1 - 0.5**n) for n = 1, 2: 1 and 2/3, divided by their mean 5/6.
+    np.testing.assert_allclose(tfloss_ext.effective_number_weights([1, 2], beta=0.5), [1.2, 0.8], rtol=1e-12)
+    assert tfloss_ext.effective_number_weights([3, 9], beta=0.0) == [1.0, 1.0]
+    near = tfloss_ext.effective_number_weights([1, 3], beta=1 - 1e-15)
+    np.testing.assert_allclose(near, [1.5, 0.5], rtol=1e-12)
+    assert np.mean(tfloss_ext.effective_number_weights([10**9, 5, 70])) == pytest.approx(1.0, rel=1e-12)
+    with pytest.raises(ValueError, match=r"Expected beta in \[0, 1\). Received: beta=1.0"):
+        tfloss_ext.effective_number_weights([1, 2], beta=1.0)
+    with pytest.raises(ValueError, match="Expected samples_per_class > 0"):
+        tfloss_ext.effective_number_weights([1, 0])
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("classes", [1000, 20000])
+@pytest.mark.parametrize("name", ["Poly1", "CategoricalFocal", "SymmetricCrossentropy", "GeneralizedCrossentropy"])
+def test_ids_build_no_one_hot_matrix(name, classes):
+    """Of the size of the logits there are numbers, and nothing that says which class it is."""
+    import tensorflow as tf
+
+    loss = getattr(tfloss_ext, name)(from_logits=True)
+
+    def step(ids, z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            value = loss(ids, z)
+        return tape.gradient(value, z)
+
+    specs = [tf.TensorSpec((16,), tf.int32), tf.TensorSpec((16, classes), tf.float32)]
+    graph = tf.function(step, autograph=False).get_concrete_function(*specs).graph
+    large = [
+        node for node in graph.get_operations() for out in node.outputs if out.shape.num_elements() == 16 * classes
+    ]
+    assert large
+    assert not [node for node in large if node.outputs[0].dtype == tf.bool or node.type in ("OneHot", "Equal")]
