@@ -191,7 +191,8 @@ def test_tempered_probabilities_add_up_to_one(t2, dtype):
     with float64():
         for z in many:
             z = z - z.max(-1, keepdims=True)
-            logs, escort = simplex._tempered(keras.ops.convert_to_tensor(z.astype(dtype)), t2, -1)
+            tensor = keras.ops.convert_to_tensor(z.astype(dtype))
+            logs, escort = simplex._tempered(tensor, t2, -1, None if t2 == 1 else simplex._normaliser(tensor, t2, -1))
             p = np.exp(to_numpy(logs).astype("float64"))
             exact = dtype == "float64" and EXACT["rtol"] < 1e-8
             np.testing.assert_allclose(p.sum(-1), 1.0, atol=1e-11 if exact else 2e-5)
@@ -206,7 +207,7 @@ def test_where_the_softmax_is_the_target_nothing_is_lost_nor_learnt(mode):
     z = np.random.default_rng(0).normal(size=(4, 6)) * 2
     with float64():
         below = keras.ops.convert_to_tensor(z - z.max(-1, keepdims=True))
-        y = np.exp(to_numpy(simplex._tempered(below, 1.7, -1)[0]))
+        y = np.exp(to_numpy(simplex._tempered(below, 1.7, -1, simplex._normaliser(below, 1.7, -1))[0]))
         loss = BiTempered(t1=0.4, t2=1.7, dtype="float64", reduction="sum")
         value, gradient = value_and_gradient(loss, y, z, mode=mode)
     assert abs(value) < 1e-6
@@ -246,7 +247,7 @@ def test_an_id_that_is_no_class_costs_nothing(make, classes):
 
 
 @pytest.mark.parametrize("make", [Sparsemax, BiTempered])
-@pytest.mark.parametrize("shape", [(7, 2, 3), (7, 2, 12)])
+@pytest.mark.parametrize("shape", [(7, 2, 3), (7, 2, 20)])
 def test_slices_of_a_large_array_give_what_the_whole_gives(monkeypatch, make, shape):
     from tfloss_ext import numerics
 
@@ -259,7 +260,7 @@ def test_slices_of_a_large_array_give_what_the_whole_gives(monkeypatch, make, sh
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("loss", [Sparsemax(dtype="float64"), BiTempered(dtype="float64"), BiTempered(0.5, 1.0)])
-@pytest.mark.parametrize("classes", [3, 12])
+@pytest.mark.parametrize("classes", [3, 20])
 def test_the_gradient_has_a_gradient(loss, classes):
     import tensorflow as tf
 

@@ -519,9 +519,7 @@ class Coral(ClassLoss, key="coral"):
         return ops.cast(ops.squeeze(ranks, -1), "int32"), pred
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        thresholds = y_pred.shape[-1]
-        above = ops.greater(ops.expand_dims(y_true, -1), ops.arange(thresholds, dtype="int32"))
-        return thresholds * crossentropy.binary_from_logits(above, y_pred, 0.0, None)
+        return crossentropy.ordinal_from_logits(y_true, y_pred)
 
 
 class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):

@@ -91,6 +91,22 @@ def asymmetric(y: Any, x: Any, gamma_neg: float, gamma_pos: float, clip: float, 
     return _mean(terms, y, x)
 
 
+def ordinal_from_logits(ranks: Any, z: Any) -> Any:
+    """The sum over the last axis of crossentropy(1[rank > k], sigmoid(z_k))."""
+    axis, rank = labels.class_axis(z), len(z.shape)
+    thresholds = ops.arange(z.shape[-1], dtype=ranks.dtype)
+    thresholds = ops.reshape(thresholds, (-1, *[1] * (rank - 1))) if axis == 0 else thresholds
+
+    def terms(z: Any, ranks: Any) -> Any:
+        above = ops.cast(ops.greater(ops.expand_dims(ranks, axis), thresholds), z.dtype)
+        return _hard_terms(above, labels.laid_out(z, axis), gamma=0.0, alpha=None)
+
+    def slope(upstream: Any, z: Any, ranks: Any) -> Any:
+        return labels.laid_back(terms(z, ranks)[1]() * ops.expand_dims(upstream, axis), axis)
+
+    return by_slices(lambda z, ranks: ops.sum(terms(z, ranks)[0](), axis=axis), slope, z, ranks)
+
+
 def _mean(terms: Callable[[Any, Any], Any], y: Any, x: Any) -> Any:
     """The mean over the last axis of a value whose derivative is known: `terms` gives both, each when called."""
 

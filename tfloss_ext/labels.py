@@ -14,6 +14,8 @@ from tfloss_ext.base import Loss
 
 # Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
 FEW_CLASSES = 8
+# Up to this many, kernels that take the classes together put them in front, for the same reason.
+SHORT_AXIS = 16
 
 
 class ClassLoss(Loss):
@@ -76,6 +78,21 @@ def one_hot(y_true: Any, y_pred: Any) -> Any:
     if not are_ids(y_true, y_pred):
         return y_true
     return ops.equal(ops.expand_dims(y_true, -1), ops.arange(y_pred.shape[-1], dtype=y_true.dtype))
+
+
+def class_axis(x: Any) -> int:
+    """Where kernels put the classes of `(..., C)`: 0 or -1."""
+    return 0 if x.shape[-1] <= SHORT_AXIS else -1
+
+
+def laid_out(tensor: Any, axis: int) -> Any:
+    """`(..., C)` with the classes on that axis, 0 or -1."""
+    return tensor if axis else ops.transpose(tensor, (len(tensor.shape) - 1, *range(len(tensor.shape) - 1)))
+
+
+def laid_back(tensor: Any, axis: int) -> Any:
+    """`(..., C)` again."""
+    return tensor if axis else ops.transpose(tensor, (*range(1, len(tensor.shape)), 0))
 
 
 def hard(y_true: Any) -> bool:

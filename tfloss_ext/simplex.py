@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,20 +10,6 @@ from keras import ops
 
 from tfloss_ext import labels
 from tfloss_ext.numerics import by_slices, over_slices
-
-
-def _axis(z: Any) -> int:
-    """Where the classes are put: in front if they are few, as sums over a short last axis are slow."""
-    return 0 if z.shape[-1] <= labels.FEW_CLASSES else -1
-
-
-def _laid_out(tensor: Any, axis: int) -> Any:
-    """The last axis moved to `axis`."""
-    return tensor if axis else ops.transpose(tensor, (len(tensor.shape) - 1, *range(len(tensor.shape) - 1)))
-
-
-def _laid_back(tensor: Any, axis: int) -> Any:
-    return tensor if axis else ops.transpose(tensor, (*range(1, len(tensor.shape)), 0))
 
 
 def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
@@ -35,14 +20,14 @@ def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
             logits whose classes are on `axis`.
         rows: What there is beside, one number per position.
     """
-    axis, classes = _axis(z), z.shape[-1]
+    axis, classes = labels.class_axis(z), z.shape[-1]
     ids = labels.are_ids(y, z)
     y = y if ids else ops.cast(y, z.dtype)
 
     def prepared(z: Any, y: Any, *rows: Any) -> Any:
         dense = ops.cast(labels.one_hot(y, z), z.dtype)
         rows = tuple(ops.expand_dims(row, axis) for row in rows)
-        return terms(_laid_out(dense, axis), _laid_out(z, axis), axis, *rows)
+        return terms(labels.laid_out(dense, axis), labels.laid_out(z, axis), axis, *rows)
 
     def of_classes(tensor: Any, y: Any) -> Any:
         """The tensor, 0 where the id is that of no class."""
@@ -56,7 +41,7 @@ def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
 
     def slope(upstream: Any, z: Any, y: Any, *rows: Any) -> Any:
         upstream = ops.expand_dims(of_classes(upstream, y), axis)
-        return _laid_back(prepared(z, y, *rows)[1]() * upstream, axis)
+        return labels.laid_back(prepared(z, y, *rows)[1]() * upstream, axis)
 
     return by_slices(value, slope, z, y, *rows)
 
@@ -70,6 +55,26 @@ def _below_largest(z: Any, axis: int) -> Any:
     return z - ops.max(z, axis=axis, keepdims=True)
 
 
+def _per_row(function: Callable[[Any, int], Any], z: Any) -> Any:
+    """`function(z, axis)`, which leaves one number per position, of logits of which the largest is 0."""
+    axis = labels.class_axis(z)
+
+    def prepared(z: Any) -> Any:
+        return ops.squeeze(function(_below_largest(labels.laid_out(z, axis), axis), axis), axis)
+
+    return over_slices(prepared, ops.stop_gradient(z), like=z)
+
+
+def _settled(step: Callable[[Any], Any], start: Any, tolerance: float) -> Any:
+    """Where steps that only ever rise come to rest, all rows within the tolerance."""
+
+    def body(x: Any, rises: Any) -> tuple[Any, Any]:
+        higher = ops.maximum(x, step(x))
+        return higher, ops.any(ops.greater(higher - x, tolerance))
+
+    return ops.while_loop(lambda x, rises: rises, body, (start, ops.ones((), dtype="bool")))[0]
+
+
 # Sparsemax
 
 
@@ -79,46 +84,34 @@ def sparsemax_loss(y: Any, z: Any) -> Any:
     With p = sparsemax(z) = max(z - tau, 0) and targets that add up to 1 this is
     (y - p).(y - p) / 2 + y.max(tau - z, 0): a sum of what is wrong, from which nothing large is taken.
     """
-    axis = _axis(z)
-
-    def threshold(z: Any) -> Any:
-        return ops.squeeze(_threshold(_below_largest(_laid_out(z, axis), axis), axis), axis)
 
     def terms(y: Any, z: Any, axis: int, tau: Any) -> Any:
         z = _below_largest(z, axis)
-        # Once more, so that the derivative of the threshold is there for derivatives of the gradient.
-        above = z - _raised(z, tau, axis)[0]
+        # The step that changes nothing more gives the derivative of tau to whoever differentiates the gradient.
+        above = z - _raised(tau, z, axis)
         p = ops.relu(above)
         return (
             lambda: ops.sum(0.5 * ops.square(y - p) + y * ops.relu(-above), axis=axis),
             lambda: p - y,
         )
 
-    return _loss(y, z, terms, over_slices(threshold, z, like=z))
-
-
-def _raised(z: Any, tau: Any, axis: int) -> tuple[Any, Any]:
-    """The threshold for the support that another one gives, and how many classes that is."""
-    inside = ops.greater(z, tau)
-    count = _sum(ops.cast(inside, z.dtype), axis)
-    return (_sum(ops.where(inside, z, ops.zeros((), z.dtype)), axis) - 1.0) / count, count
+    return _loss(y, z, terms, _per_row(_threshold, z))
 
 
 def _threshold(z: Any, axis: int) -> Any:
-    """tau such that max(z - tau, 0) adds up to 1 over `axis`, for logits of which the largest is 0.
+    """tau such that max(z - tau, 0) adds up to 1.
 
-    Newton's method from below, where the sum is convex and falls: it ends with the exact support, in a number of steps
-    that grows as log C, and needs no sorting, which is slow on the last axis.
+    Newton's method from below, where the sum is convex and falls, ends with the exact support. Its steps grow as log C
+    at most, and none of them sorts, which is slow on every backend.
     """
-    z = ops.stop_gradient(z)
+    return _settled(lambda tau: _raised(tau, z, axis), ops.zeros_like(_sum(z, axis)) - 1.0, 0.0)
 
-    def body(tau: Any, count: Any, changes: Any) -> tuple[Any, Any, Any]:
-        higher, fewer = _raised(z, tau, axis)
-        return ops.maximum(tau, higher), fewer, ops.any(ops.less(fewer, count))
 
-    tau = ops.zeros_like(ops.max(z, axis=axis, keepdims=True)) - 1.0
-    count = ops.zeros_like(tau) + (z.shape[axis] + 1.0)
-    return ops.while_loop(lambda tau, count, changes: changes, body, (tau, count, ops.any(ops.greater(count, 0))))[0]
+def _raised(tau: Any, z: Any, axis: int) -> Any:
+    """The threshold for the support that another one gives."""
+    inside = ops.greater(z, tau)
+    total = _sum(ops.where(inside, z, ops.zeros((), z.dtype)), axis)
+    return (total - 1.0) / _sum(ops.cast(inside, z.dtype), axis)
 
 
 # Tempered
@@ -136,8 +129,8 @@ def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
         parts = -y if hard else y * (log_t1(ops.log(ops.maximum(y, 1e-37))) - 1.0)
         return (1.0 + ops.sum(parts, axis=axis)) / (1.0 + rest)
 
-    def terms(y: Any, z: Any, axis: int) -> Any:
-        logs, escort = _tempered(_below_largest(z, axis), t2, axis)
+    def terms(y: Any, z: Any, axis: int, *k: Any) -> Any:
+        logs, escort = _tempered(_below_largest(z, axis), t2, axis, *k)
         p = ops.exp(logs)
 
         def value() -> Any:
@@ -154,35 +147,26 @@ def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
 
         return value, slope
 
-    return _loss(y, z, terms)
+    return _loss(y, z, terms, *([] if t2 == 1 else [_per_row(lambda z, axis: _normaliser(z, t2, axis), z)]))
 
 
-def _tempered(z: Any, t: float, axis: int) -> tuple[Any, Any]:
-    """The logarithm of the softmax tempered by t >= 1, and its escort distribution p**t / sum p**t when called.
+# The softmax tempered by t > 1 of logits z of which the largest is 0: p_c = x_c**(-1/s), s = t - 1, with
+# x_c = exp(s k) - s z_c, and k = -log p of the largest such that p adds up to 1. With d_c = 1 - s z_c exp(-s k),
+# x_c is exp(s k) d_c and log p_c is -k - log(d_c) / s, exact for s next to 0 as well.
 
-    For logits of which the largest is 0. p_c = x_c**(-1/s), s = t - 1, x_c = exp(s k) - s z_c, and k = -log p of the
-    largest is what makes p add up to 1. With d_c = -s z_c exp(-s k), p_c = exp(-k) (1 + d_c)**(-1/s).
+
+def _tempered(z: Any, t: float, axis: int, k: Any = None) -> tuple[Any, Any]:
+    """The logarithm of the tempered softmax p, and its escort distribution p**t / sum p**t when called.
+
+    k is what `_normaliser` gives, unused for t = 1.
     """
     s = t - 1.0
     if s == 0:
         logs = z - ops.log(_sum(ops.exp(z), axis))
         return logs, lambda: ops.exp(logs)
-    k = ops.zeros_like(ops.max(z, axis=axis, keepdims=True))
-
-    def at(k: Any) -> tuple[Any, Any]:
-        deeper = (-s * z) * ops.exp(-s * k)
-        return ops.log1p(deeper) * (-1.0 / s), 1.0 + deeper
-
-    for _ in range(_steps(s)):
-        logs, depth = at(k)
-        p = ops.exp(logs)
-        total = _sum(p, axis)
-        log_total = ops.log(total)
-        # Newton's method for the power mean (sum p)**-s = 1, which is concave in exp(s k) and linear where all logits
-        # are equal: it comes from below, without the many small steps that the sum itself would take.
-        curvature = total / _sum(p / depth, axis) - 1.0
-        k = log_total + ops.log1p(curvature * -ops.expm1(s * (k - log_total))) * (1.0 / s)
-    logs, depth = at(k)
+    # The last step, as it squares the error, and gives the derivative of k to whoever differentiates the gradient.
+    k = _nearer(k, z, s, axis)
+    logs, depth = _relative(k, z, s)
     logs = logs - k
 
     def escort() -> Any:
@@ -192,6 +176,26 @@ def _tempered(z: Any, t: float, axis: int) -> tuple[Any, Any]:
     return logs, escort
 
 
-def _steps(s: float) -> int:
-    """How many steps reach float64's precision, whatever up to 1e5 logits within 2e4 of each other are."""
-    return min(12, 4 + math.ceil(8.0 * s))
+def _normaliser(z: Any, t: float, axis: int) -> Any:
+    """k, but for a step that makes it exact: two to ten steps bring it within the tolerance."""
+    return _settled(lambda k: _nearer(k, z, t - 1.0, axis), ops.zeros_like(_sum(z, axis)), 1e-4)
+
+
+def _relative(k: Any, z: Any, s: float) -> tuple[Any, Any]:
+    """log p_c + k, and d_c."""
+    deeper = (-s * z) * ops.exp(-s * k)
+    return ops.log1p(deeper) * (-1.0 / s), 1.0 + deeper
+
+
+def _nearer(k: Any, z: Any, s: float, axis: int) -> Any:
+    """A step of Newton's method for the power mean, (sum p)**-s = 1.
+
+    That is concave in exp(s k) and linear where all logits are equal, so that k comes from below without the many small
+    steps that it takes for sum p = 1.
+    """
+    logs, depth = _relative(k, z, s)
+    p = ops.exp(logs)
+    total = _sum(p, axis)
+    log_total = ops.log(total)
+    curvature = total / _sum(p / depth, axis) - 1.0
+    return log_total + ops.log1p(curvature * -ops.expm1(s * (k - log_total))) * (1.0 / s)

@@ -130,6 +130,7 @@ def _coral(rng):
         Case("coral", ranks % 2, z[:, :1]),
         Case("coral", ranks[:, None] % 2, z[:, 0]),
         Case("coral", ranks.reshape(2, 3, 1), z.reshape(2, 3, 4)),
+        Case("coral", ranks[:2] * 5, rng.normal(size=(2, 30))),
     ]
 
 
