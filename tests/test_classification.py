@@ -563,3 +563,12 @@ def test_ids_build_no_one_hot_matrix(name, classes):
     ]
     assert large
     assert not [node for node in large if node.outputs[0].dtype == tf.bool or node.type in ("OneHot", "Equal")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("classes", [3, 40])
+def test_weights_of_classes_in_every_mode(mode, classes):
+    z, ids = np.zeros((2, classes), "float32"), np.array([0, 2])
+    loss = CategoricalFocal(gamma=0.0, alpha=[float(c) for c in range(classes)], from_logits=True, reduction="sum")
+    value, _ = value_and_gradient(loss, ids, z, mode=mode)
+    assert value == pytest.approx(2 * np.log(classes), rel=1e-5)

@@ -19,8 +19,10 @@ SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if not path.name.star
 SETTINGS = {
     "custom_training_loop.py": ["--epochs", "1"],
     "imbalanced_classification.py": ["--epochs", "1", "--splits", "1"],
+    "long_tailed_classification.py": ["--epochs", "1", "--splits", "1"],
     "metric_learning.py": ["--epochs", "1", "--samples", "128"],
     "multi_output.py": ["--epochs", "1"],
+    "noisy_labels.py": ["--epochs", "1", "--splits", "1", "--rates", "0.4"],
     "quickstart.py": ["--epochs", "1", "--samples", "128", "--out", "new/picture.png"],
     "segmentation.py": ["--epochs", "1", "--samples", "16"],
 }

@@ -408,7 +408,7 @@ def _stack(parts: list[Any]) -> Any:
 
 def _entry(ids: Any, numbers: Any) -> Any:
     """The number of each id's class."""
-    classes = len(numbers)
+    classes = numbers.shape[0]
     if classes > labels.FEW_CLASSES:
         return ops.take(numbers, ids, axis=0)
     return _pick(_hits(ids, classes), ops.unstack(numbers, classes))
