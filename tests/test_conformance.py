@@ -220,7 +220,8 @@ def test_shapes_that_do_not_fit_raise_and_are_named(key):
 
 @every_loss
 def test_a_column_and_a_vector_are_aligned(key):
-    loss = made(key, reduction=None)
+    needed = required(key, classes=1) if required(key) else {}
+    loss = made(key, reduction=None, **needed)
     y, p = np.array([0, 1, 1, 0]), np.array([0.1, 0.8, 0.4, 0.3], "float32")
     if key in NEED_SEVERAL:
         with pytest.raises(ValueError, match=r"y_pred\.shape"):

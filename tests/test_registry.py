@@ -28,7 +28,12 @@ KEYS = {
     "Contrastive": ["contrastive"],
     "Dice": ["dice_loss", "soft_dice"],
     "Focal": ["focal", "binary_focal"],
+    "GeneralizedCrossentropy": ["generalized_crossentropy"],
+    "LDAM": ["ldam"],
     "LogCosh": ["log_cosh_loss", "logcosh"],
+    "LogitAdjusted": ["logit_adjusted"],
+    "Poly1": ["poly1"],
+    "SymmetricCrossentropy": ["symmetric_crossentropy"],
     "Triplet": ["triplet"],
     "WeightedMSE": ["weighted_mse"],
 }
@@ -70,7 +75,12 @@ def define(name: str = "Probe", module: str = "notebook", **arguments) -> type:
 
 @pytest.mark.parametrize(("cls", "name"), [(cls, name) for cls, names in KEYS.items() for name in names])
 def test_the_names_of_the_catalogue_give_their_class(cls, name):
+    assert getattr(tfloss_ext, cls).key == KEYS[cls][0]
     for get in (keras.losses.get, tfloss_ext.get):
+        if needs_arguments(KEYS[cls][0]):
+            with pytest.raises(ValueError, match=rf"Expected \w+, which have no default: {cls}\("):
+                get(name)
+            continue
         loss = get(name)
         assert type(loss) is getattr(tfloss_ext, cls)
         assert loss.name == KEYS[cls][0]

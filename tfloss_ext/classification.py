@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
+from keras import ops
 
 from tfloss_ext import crossentropy, labels
 from tfloss_ext.labels import ClassLoss
-from tfloss_ext.parameters import flag, number, numbers, whole
+from tfloss_ext.parameters import checked, flag, number, numbers, whole
+
+# What the reverse crossentropy takes for the logarithm of a target of 0.
+LOG_OF_ZERO = -4.0
 
 
 class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
@@ -92,11 +99,300 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        classes = y_pred.shape[-1]
-        alpha = self.per_output("alpha", classes)
-        if self.label_smoothing:
-            y_true = labels.smooth(labels.one_hot(y_true, y_pred), self.label_smoothing, classes, y_pred.dtype)
-        categorical_focal = (
+        alpha = self.per_output("alpha", y_pred.shape[-1])
+        categorical = (
             crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
         )
-        return categorical_focal(y_true, y_pred, self.gamma, alpha)
+        return categorical(y_true, y_pred, crossentropy.focal(self.gamma), alpha, self.label_smoothing)
+
+
+class Poly1(ClassLoss, key="poly1"):
+    """Crossentropy over exclusive classes whose first polynomial term counts for more.
+
+    `crossentropy + epsilon * (1 - p_t)`, with `p_t = sum_c y_c p_c`: of the expansion of -log p_t in powers of
+    1 - p_t, the first coefficient is 1 + epsilon.
+
+    Args:
+        epsilon: > 0; how much the first coefficient grows.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"poly1"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Leng et al., PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, arXiv:2204.12511.
+
+    Example:
+        >>> loss = Poly1(epsilon=1.0)
+        >>> print(f"{loss([0, 2], [[0.9, 0.05, 0.05], [0.2, 0.6, 0.2]]):.4f}")
+        1.3074
+    """
+
+    epsilon: float = number(default=1.0, above=0)
+    from_logits: bool = flag(default=False)
+    label_smoothing: float = number(default=0.0, at_least=0, below=1)
+    ignore_class: int | None = whole(default=None, optional=True)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
+        curve = crossentropy.Curve(
+            lambda nll, wrong: nll + self.epsilon * wrong,
+            lambda nll, wrong, right: 1.0 + self.epsilon * right,
+        )
+        categorical = (
+            crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
+        )
+        values = categorical(y_true, y_pred, curve, smoothing=self.label_smoothing)
+        if labels.are_ids(y_true, y_pred):
+            return values
+        # Summed over the classes the curve has 1 - p_t for targets that add up to 1; of others this is the rest.
+        rest = 1.0 - ops.sum(ops.cast(y_true, y_pred.dtype), axis=-1)
+        return values + self.epsilon * (1.0 - self.label_smoothing) * rest
+
+
+class LogitAdjusted(ClassLoss, key="logit_adjusted"):
+    """Softmax crossentropy that asks of a frequent class a lead in proportion to its frequency, for long tails.
+
+    `crossentropy(y, softmax(y_pred + tau * log(class_priors)))`: a classifier trained so is balanced over the classes
+    when the plain logits are used.
+
+    Args:
+        class_priors: > 0, a list with the frequency of each class; shares or counts, they need not sum to 1.
+        tau: >= 0; how much of the prior is asked for, 0 being plain crossentropy.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"logit_adjusted"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 it is the logit of the second of two classes, which then have two
+        priors. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`,
+        in nats. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C priors.
+
+    Reference:
+        Menon et al., Long-tail learning via logit adjustment, arXiv:2007.07314.
+
+    Example:
+        >>> loss = LogitAdjusted([0.9, 0.1])
+        >>> print(f"{loss([1, 0], [[0.0, 0.0], [0.0, 0.0]]):.4f}")
+        1.2040
+    """
+
+    class_priors: list[float] = numbers(above=0)
+    tau: float = number(default=1.0, at_least=0)
+    ignore_class: int | None = whole(default=None, optional=True)
+
+    def validate(self) -> None:
+        _check_per_class("class_priors", self.class_priors)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
+        self.per_output("class_priors", y_pred.shape[-1])
+        shift = self.tau * np.log(self.class_priors)
+        return crossentropy.categorical_from_logits(
+            y_true, y_pred, crossentropy.PLAIN, adjustment=crossentropy.Adjustment(shift=shift)
+        )
+
+
+class LDAM(ClassLoss, key="ldam"):
+    """Softmax crossentropy with a margin that is the larger the rarer the class, for long tails.
+
+    `crossentropy(y, softmax(scale * (y_pred - y * m)))` with `m_c = max_margin * (min(n) / n_c)**(1/4)`: the margin is
+    subtracted from the logit of the true class, and of soft targets each class has its share of its margin.
+
+    Args:
+        samples_per_class: > 0, a list with the number n_c of training samples of each class.
+        max_margin: > 0, the margin of the rarest class, in units of `y_pred`.
+        scale: > 0; what the logits, cosines as a rule, are multiplied with.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"ldam"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 it is the logit of the second of two classes, which then have two
+        numbers of samples. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values:
+        `(B, ...)`, in nats. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C numbers of
+            samples.
+
+    Reference:
+        Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, arXiv:1906.07413.
+
+    Example:
+        >>> loss = LDAM([1600, 100])
+        >>> print(f"{loss([0, 1], [[1.0, 0.0], [0.0, 1.0]]):.2e}")
+        1.53e-07
+    """
+
+    samples_per_class: list[float] = numbers(above=0)
+    max_margin: float = number(default=0.5, above=0)
+    scale: float = number(default=30.0, above=0)
+
+    def validate(self) -> None:
+        _check_per_class("samples_per_class", self.samples_per_class)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
+        self.per_output("samples_per_class", y_pred.shape[-1])
+        counts = np.asarray(self.samples_per_class)
+        margins = self.scale * self.max_margin * (counts.min() / counts) ** 0.25
+        return crossentropy.categorical_from_logits(
+            y_true, y_pred, crossentropy.PLAIN, adjustment=crossentropy.Adjustment(self.scale, margins=margins)
+        )
+
+
+class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
+    """Crossentropy plus its reverse, in which the labels are what is uncertain, for noisy labels.
+
+    `alpha * CE + beta * RCE` with `RCE = -sum_c p_c max(log y_c, -4)`, which for hard targets is 4 times the
+    probability of the other classes.
+
+    Args:
+        alpha: >= 0, the weight of the crossentropy, which converges.
+        beta: >= 0, the weight of the reverse crossentropy, which does not overfit wrong labels.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"symmetric_crossentropy"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, arXiv:1908.06112.
+
+    Example:
+        >>> loss = SymmetricCrossentropy()
+        >>> print(f"{loss([1], [[0.5, 0.5]]):.4f}")
+        2.0693
+    """
+
+    alpha: float = number(default=0.1, at_least=0)
+    beta: float = number(default=1.0, at_least=0)
+    from_logits: bool = flag(default=False)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
+        if labels.are_ids(y_true, y_pred) and self.from_logits:
+            beta = self.beta * -LOG_OF_ZERO
+            curve = crossentropy.Curve(
+                lambda nll, wrong: self.alpha * nll + beta * wrong,
+                lambda nll, wrong, right: self.alpha + beta * right,
+            )
+            return crossentropy.categorical_from_logits(y_true, y_pred, curve)
+        categorical = (
+            crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
+        )
+        forward = categorical(y_true, y_pred, crossentropy.PLAIN)
+        return self.alpha * forward + self.beta * self._reverse(y_true, y_pred)
+
+    def _reverse(self, y_true: Any, y_pred: Any) -> Any:
+        if labels.are_ids(y_true, y_pred):
+            ids, known = crossentropy.inside(y_true, y_pred)
+            others = crossentropy.total(y_pred) - crossentropy.of_target(ids, y_pred)
+            return -LOG_OF_ZERO * known * others
+        p = ops.softmax(y_pred, axis=-1) if self.from_logits else y_pred
+        y = ops.cast(y_true, p.dtype)
+        logs = ops.log(ops.maximum(y, math.exp(LOG_OF_ZERO)))
+        return -ops.sum(p * logs, axis=-1)
+
+
+class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
+    """Between crossentropy, which learns fast, and the mean absolute error, which forgives noisy labels.
+
+    `(1 - p_t**q) / q` with `p_t = sum_c y_c p_c`: crossentropy as q goes to 0, and `1 - p_t` at q = 1, half the
+    absolute error summed over the classes.
+
+    Args:
+        q: In (0, 1].
+        from_logits: Whether `y_pred` holds logits.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"generalized_crossentropy"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`,
+        up to 1/q. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Zhang & Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
+        arXiv:1805.07836.
+
+    Example:
+        >>> loss = GeneralizedCrossentropy(q=0.5)
+        >>> print(f"{loss([0], [[0.25, 0.75]]):.4f}")
+        1.0000
+    """
+
+    q: float = number(default=0.7, above=0, at_most=1)
+    from_logits: bool = flag(default=False)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
+        nll = crossentropy.nll_of_mixture(y_true, y_pred, from_logits=self.from_logits)
+        # Not by the power: as q goes to 0 nothing would be left of the difference.
+        return -ops.expm1(-self.q * nll) / self.q
+
+
+def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]:
+    """Weights of classes by the effective number of their samples, for any `alpha` or `class_weights`.
+
+    `(1 - beta) / (1 - beta**n_c)`, scaled so that the mean over the classes is 1: 1 for all at beta = 0, and toward
+    beta = 1 in proportion to 1 / n_c.
+
+    Args:
+        samples_per_class: > 0, a list with the number n_c of training samples of each class.
+        beta: In [0, 1).
+
+    Returns:
+        One number per class.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Reference:
+        Cui et al., Class-Balanced Loss Based on Effective Number of Samples, arXiv:1901.05555.
+
+    Example:
+        >>> weights = effective_number_weights([1000, 10], beta=0.99)
+        >>> print([round(weight, 3) for weight in weights])
+        [0.175, 1.825]
+        >>> loss = CategoricalFocal(alpha=weights)
+    """
+    counts = checked("samples_per_class", samples_per_class, numbers(above=0))
+    _check_per_class("samples_per_class", counts)
+    beta = checked("beta", beta, number(at_least=0, below=1))
+    # 1 - beta**n without the difference, which a beta close to 1 would leave nothing of.
+    rate = math.log(beta) if beta else -math.inf
+    shares = [-1.0 / math.expm1(count * rate) for count in counts]
+    mean = math.fsum(shares) / len(shares)
+    return [share / mean for share in shares]
+
+
+def _check_per_class(name: str, value: Any) -> None:
+    if not isinstance(value, list):
+        raise ValueError(f"Expected {name} to be a list with one number per class. Received: {name}={value!r}")

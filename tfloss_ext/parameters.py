@@ -83,6 +83,12 @@ def check(field: dataclasses.Field[Any], value: Any) -> Any:
         raise ValueError(f"Expected {expected}. Received: {field.name}={value!r}") from error
 
 
+def checked(name: str, value: Any, declared: Any) -> Any:
+    """The value of an argument of a function, which `number(...)` and its like declare."""
+    declared.name = name
+    return check(declared, value)
+
+
 def _plain(value: Any) -> float:
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError

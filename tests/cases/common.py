@@ -59,9 +59,9 @@ def cases(key: str) -> list[Case]:
     return GENERATORS[key](np.random.default_rng(7))
 
 
-def required(key: str) -> dict[str, Any]:
-    """Arguments for the parameters of a loss that have no default, as its first case gives them."""
-    case = cases(key)[0]
+def required(key: str, classes: int | None = None) -> dict[str, Any]:
+    """Arguments for the parameters of a loss that have no default, as its first case (of so many classes) has."""
+    case = next(case for case in cases(key) if classes in (None, case.y_pred.shape[-1]))
     return {
         field.name: case.parameters[field.name] for field in type(case.loss())._parameters if field.default is REQUIRED
     }
