@@ -17,12 +17,15 @@ FOLDER = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 # Arguments that make a script quick.
 SETTINGS = {
+    "boxes.py": ["--epochs", "1", "--samples", "64", "--steps", "2"],
     "custom_training_loop.py": ["--epochs", "1"],
     "imbalanced_classification.py": ["--epochs", "1", "--splits", "1"],
     "long_tailed_classification.py": ["--epochs", "1", "--splits", "1"],
     "metric_learning.py": ["--epochs", "1", "--samples", "128"],
     "multi_output.py": ["--epochs", "1"],
     "noisy_labels.py": ["--epochs", "1", "--splits", "1", "--rates", "0.4"],
+    "ordinal_ratings.py": ["--epochs", "1", "--splits", "1"],
+    "probabilistic_regression.py": ["--epochs", "1", "--splits", "1", "--out", "new/intervals.png"],
     "quickstart.py": ["--epochs", "1", "--samples", "128", "--out", "new/picture.png"],
     "segmentation.py": ["--epochs", "1", "--samples", "16"],
 }
@@ -43,6 +46,8 @@ def test_example(script: str, tmp_path: Path) -> None:
     if script == "quickstart.py":
         assert (tmp_path / "new/picture.png").read_bytes().startswith(b"\x89PNG")
         assert "The reloaded model evaluates equally." in run.stdout
+    if script == "probabilistic_regression.py":
+        assert (tmp_path / "new/intervals.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_settings_name_scripts() -> None:
