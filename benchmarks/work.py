@@ -86,10 +86,14 @@ def _segments_twice() -> tuple[Any, Any, Any]:
     return ids, ids, z
 
 
-def _classes() -> tuple[Any, Any, Any]:
+def _classes(rows: int = 4096, classes: int = 1000) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(0)
-    ids = rng.integers(0, 1000, 4096).astype("int32")
-    return ids, ids, rng.normal(size=(4096, 1000)).astype("float32") * 2
+    ids = rng.integers(0, classes, rows).astype("int32")
+    return ids, ids, rng.normal(size=(rows, classes)).astype("float32") * 2
+
+
+def _many_classes() -> tuple[Any, Any, Any]:
+    return _classes(512, 100_000)
 
 
 def _ranks() -> tuple[Any, Any, Any]:
@@ -157,6 +161,28 @@ def _against(title: str, data: Callable[[], Any], ours: Any, peer: Any, function
     return Work(f"{title}, beside {type(peer).__name__}", data, ours, peer, _BESIDE_KERAS, _BESIDE_KERAS, functions)
 
 
+def _long_tail(classes: int) -> list[float]:
+    return [1e6 / (1 + c) for c in range(classes)]
+
+
+def _crossentropies() -> dict[str, Work]:
+    """The losses that are crossentropy with a twist, of ids."""
+    title = "{}, 4096 x 1000, ids"
+    losses = {
+        "poly1": tfloss_ext.Poly1(from_logits=True),
+        "logit_adjusted": tfloss_ext.LogitAdjusted(_long_tail(1000)),
+        "ldam": tfloss_ext.LDAM(_long_tail(1000)),
+        "symmetric_crossentropy": tfloss_ext.SymmetricCrossentropy(from_logits=True),
+        "generalized_crossentropy": tfloss_ext.GeneralizedCrossentropy(from_logits=True),
+    }
+    works = {key: _against(title.format(type(loss).__name__), _classes, loss, _ce, 1) for key, loss in losses.items()}
+    title = "{}, 512 x 100000, ids"
+    many = {"poly1_100000": losses["poly1"], "logit_adjusted_100000": tfloss_ext.LogitAdjusted(_long_tail(100_000))}
+    return works | {
+        key: _against(title.format(type(loss).__name__), _many_classes, loss, _ce, 1) for key, loss in many.items()
+    }
+
+
 _OVERLAP = ["jaccard", "tversky_loss", "focal_tversky", "generalized_dice", "mcc", "boundary"]
 _OVERLAP += ["dice_crossentropy", "dice_focal", "lovasz", "cl_dice"]
 
@@ -185,6 +211,7 @@ WORKS = {
     ),
     "varifocal": _against("Varifocal from logits, 4 M", _binary, tfloss_ext.Varifocal(from_logits=True), _bce, 2),
     "coral": _against("Coral, 262144 x 9 thresholds", _ranks, tfloss_ext.Coral(), _bce, 2),
+    **_crossentropies(),
     "sparsemax": _against("Sparsemax, 4096 x 1000, ids", _classes, tfloss_ext.Sparsemax(), _ce, 0),
     "bi_tempered": _against("BiTempered, 4096 x 1000, ids", _classes, tfloss_ext.BiTempered(), _ce, 2),
     "categorical_focal": Work(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's code runs, and its table names what there is."""
+"""The README's code runs, its table names what there is, and what it and the pages of `docs/` link to exists."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ def test_the_table_names_every_loss():
     assert set().union(*listed.values()) == set(tfloss_ext.names())
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)(.*?)\)", README))
-def test_what_is_linked_exists(target):
-    assert (ROOT / target).exists()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_linked_exists(page):
+    for target in re.findall(r"\]\((?!http)(.*?)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
