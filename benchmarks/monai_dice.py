@@ -4,7 +4,8 @@
     python3.11 -m venv monai && monai/bin/pip install torch==2.13.0 monai
     monai/bin/python benchmarks/monai_dice.py
 
-Prints the median time of forward plus backward, from logits and ids, with channels in front as PyTorch likes them.
+Prints the median time of forward plus backward in milliseconds, from logits and ids, with channels in front as PyTorch
+likes them.
 """
 
 from __future__ import annotations
@@ -37,4 +38,5 @@ def median_time(loss: torch.nn.Module, shape: tuple[int, ...], rounds: int = 21)
 
 for shape in ((8, 256, 256, 4), (2, 96, 96, 96, 3)):
     for loss in (DiceLoss, DiceCELoss, DiceFocalLoss):
-        print(f"{loss.__name__} {shape}: {median_time(loss(softmax=True, to_onehot_y=True), shape):.1f} ms", flush=True)
+        milliseconds = median_time(loss(softmax=True, to_onehot_y=True), shape)
+        print(f"{loss.__name__}, {' x '.join(map(str, shape))} {milliseconds:.1f}", flush=True)

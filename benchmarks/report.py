@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of works")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--memory-of", nargs=3, metavar=("WORK", "WHO", "XLA"), help="measure this alone, and print it")
+    parser.add_argument("--monai", metavar="PYTHON", help="that of an environment made as monai_dice.py says")
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
     if arguments.memory_of:
@@ -46,6 +47,10 @@ def main() -> None:
         for xla in (False, True):
             lines.append(row(name, xla, arguments.rounds))
             print(lines[-1], flush=True)
+    if not arguments.only:
+        lines += where_the_time_goes()
+    if arguments.monai:
+        lines += beside_monai(arguments.monai)
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
@@ -71,6 +76,44 @@ def heading() -> list[str]:
         "| work | XLA | peer ms | ours ms | times as fast (least, aim) | floor ms | peer MiB | ours MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
+
+
+def where_the_time_goes() -> list[str]:
+    from kernels import table
+
+    return [
+        "",
+        "## What the time of Dice goes to, outside XLA",
+        "",
+        "By TensorFlow's profiler (`python benchmarks/kernels.py dice`), which adds some time of its own. Each kernel",
+        "reads and writes whole arrays, and a graph fuses none of them: XLA does, which is what it gains.",
+        "",
+        *table("dice"),
+    ]
+
+
+def beside_monai(python: str) -> list[str]:
+    """MONAI's figures, from its own environment, beside ours of the same shapes."""
+    from work import monai_works
+
+    command = [python, str(HERE / "monai_dice.py")]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE)
+    theirs = [line.rsplit(None, 1) for line in run.stdout.splitlines()]
+    lines = [
+        "",
+        "## Beside MONAI on PyTorch",
+        "",
+        "The same logits and ids, forward plus backward, MONAI timed by `benchmarks/monai_dice.py` in an environment",
+        "of its own in the same run. It keeps the channels in front, where no transposition is needed.",
+        "",
+        "| loss | MONAI ms | ours ms, graph | ours ms, XLA |",
+        "|---|---|---|---|",
+    ]
+    for (title, time_there), work in zip(theirs, monai_works(), strict=True):
+        ours = [race([work.step("ours", xla)], 21)[0] for xla in (False, True)]
+        lines.append(f"| {title} | {time_there} | {ours[0]:.1f} | {ours[1]:.1f} |")
+        print(lines[-1], flush=True)
+    return lines
 
 
 def row(name: str, xla: bool, rounds: int) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -259,3 +260,13 @@ WORKS = {
     "gaussian_nll": _against("GaussianNLL, 4096 x 1024", _means_and_variances, tfloss_ext.GaussianNLL(), _mse, 1),
     "tweedie": _against("Tweedie, 4096 x 1024", _amounts, tfloss_ext.Tweedie(), _mse, 0),
 }
+
+
+def monai_works() -> list[Work]:
+    """What `monai_dice.py` times, in its order."""
+    losses = [tfloss_ext.Dice, tfloss_ext.DiceCrossentropy, tfloss_ext.DiceFocal]
+    return [
+        Work(loss.__name__, functools.partial(_segments, *shape), loss(from_logits=True))
+        for shape in (((8, 256, 256), 4), ((2, 96, 96, 96), 3))
+        for loss in losses
+    ]

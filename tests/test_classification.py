@@ -136,6 +136,33 @@ def test_an_id_that_is_no_class_costs_nothing(classes):
     assert not gradient.any()
 
 
+@pytest.mark.parametrize("ignored", [2**31 - 1, 2**31, 2**32 + 9, 2**62, -(2**31), -(2**31) + 1, -(2**40), -7])
+def test_ids_beyond_32_bits_are_no_class_and_only_the_ignored_one_is_ignored(ignored):
+    p = np.random.default_rng(0).dirichlet(np.ones(4), 4)
+    near = ignored - 2**32 if ignored > 0 else ignored + 2**32
+    ids = np.array([0, 1, ignored, near])
+    loss = CategoricalFocal(ignore_class=ignored, reduction=None)
+    alone = to_numpy(CategoricalFocal(reduction=None)(ids[:2], p[:2]))
+    np.testing.assert_array_equal(to_numpy(loss(ids, p)), [*alone, 0.0, 0.0])
+    # The ignored one does not count, the one that is no class does.
+    assert to_numpy(CategoricalFocal(ignore_class=ignored)(ids, p)) == pytest.approx(alone.sum() / 3, rel=1e-6)
+    if keras.backend.backend() != "jax":  # Which keeps 32 bits of a tensor.
+        wide = keras.ops.convert_to_tensor(ids, dtype="int64")
+        np.testing.assert_array_equal(to_numpy(loss(wide, p)), [*alone, 0.0, 0.0])
+
+
+def test_ranks_beyond_32_bits_are_the_nearest():
+    logits = np.array([[1.0, 2.0, 3.0]])
+    assert to_numpy(Coral()(np.array([2**32]), logits)) == to_numpy(Coral()(np.array([3]), logits))
+
+
+@pytest.mark.parametrize("q", [0.05, 0.7])
+def test_generalized_crossentropy_of_probabilities_is_not_clipped(q):
+    loss = GeneralizedCrossentropy(q=q)
+    assert to_numpy(loss(np.array([0]), np.array([[0.0, 1.0]]))) == pytest.approx(1 / q, rel=1e-6)
+    assert to_numpy(loss(np.array([[1.0, 0.0]]), np.array([[1e-9, 1.0]]))) == pytest.approx((1 - 1e-9**q) / q, rel=1e-6)
+
+
 def test_slices_of_a_large_array_give_what_the_whole_gives(monkeypatch):
     from tfloss_ext import numerics
 

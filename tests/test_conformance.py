@@ -306,3 +306,23 @@ def test_any_two_int64_ids_stay_different():
     expected = to_numpy(loss(np.array([0, 0, 1, 1]), x))
     np.testing.assert_array_equal(to_numpy(loss(near, x)), expected)
     np.testing.assert_array_equal(to_numpy(loss(keras.ops.convert_to_tensor(near, dtype="int64"), x)), expected)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("key", ["log_cosh_loss", "focal", "categorical_focal", "dice_loss", "giou"])
+@pytest.mark.parametrize("shape", [(4, 1), (1, 4), (3, 4)])
+def test_what_turns_out_not_to_fit_as_it_runs_raises_too(key, shape):
+    import tensorflow as tf
+
+    unknown = tf.TensorSpec((None, None), tf.float32)
+    run = tf.function(made(key), input_signature=[unknown, tf.TensorSpec((None, 4), tf.float32)], autograph=False)
+    p = np.full((4, 4), 0.25, "float32")
+    assert np.isfinite(run(p, p))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        run(np.ones(shape, "float32"), p)
+
+
+def test_targets_that_are_missing_raise():
+    for key in ("log_cosh_loss", "focal", "dice_loss", "giou", "triplet", "contrastive"):
+        with pytest.raises(ValueError, match=r"Expected .*y_true\.shape=None"):
+            made(key)(None, np.ones((2, 4), "float32"))

@@ -415,8 +415,9 @@ def test_the_share_of_an_image_in_the_sums_of_the_batch():
 
 
 def test_the_background_needs_a_foreground():
-    with pytest.raises(ValueError, match="Expected include_background=True with one class"):
-        Dice(include_background=False)(np.zeros((1, 2, 1)), np.zeros((1, 2, 1)))
+    for cls in (Dice, UnifiedFocal, Boundary):
+        with pytest.raises(ValueError, match="Expected include_background=True with one class"):
+            cls(include_background=False)(np.zeros((1, 2, 1)), np.zeros((1, 2, 1)))
 
 
 def test_class_weights_are_as_many_as_the_classes_that_count():
@@ -435,3 +436,16 @@ def test_positions_of_unknown_number():
     specs = [tf.TensorSpec((None, None), tf.int64), tf.TensorSpec((None, None, 3), tf.float32)]
     run = tf.function(loss, input_signature=specs, autograph=False)
     np.testing.assert_allclose(run(ids, z), to_numpy(loss(ids, z)), rtol=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_weights_of_unknown_shape_weigh_images_where_there_is_one_for_each():
+    import tensorflow as tf
+
+    y, p = np.array([[[1.0], [0]], [[1], [0]]], "float32"), np.array([[[0.9], [0.2]], [[0.6], [0.6]]], "float32")
+    loss = Dice()
+    specs = [tf.TensorSpec((None, None, 1)), tf.TensorSpec((None, None, 1)), tf.TensorSpec((None, None))]
+    run = tf.function(loss, input_signature=specs, autograph=False)
+    for weights in ([[1.0], [3.0]], [[1.0, 0.0], [3.0, 1.0]]):
+        weights = np.array(weights, "float32")
+        np.testing.assert_allclose(run(y, p, weights), value(loss, y, p, weights), rtol=1e-6)

@@ -146,10 +146,11 @@ class Loss(keras.losses.Loss):
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and predictions of one shape `(B, ..., C)`, `(B,)` being read as `(B, 1)`."""
-        one, other = shapes.with_last_axis(y_true), shapes.with_last_axis(y_pred)
-        if len(one.shape) < 2 or not shapes.fits(one.shape, other.shape):
-            raise shapes.mismatch("y_true and y_pred of one shape", y_true, y_pred)
-        return one, other
+        if y_true is not None:
+            one, other = shapes.with_last_axis(y_true), shapes.with_last_axis(y_pred)
+            if len(one.shape) > 1 and shapes.fits(one.shape, other.shape):
+                return shapes.held(one, other, len(one.shape)), other
+        raise shapes.mismatch("y_true and y_pred of one shape", y_true, y_pred)
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         """The static shape of what `call` returns."""

@@ -354,9 +354,23 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        nll = crossentropy.nll_of_mixture(y_true, y_pred, from_logits=self.from_logits)
-        # Not by the power: as q goes to 0 nothing would be left of the difference.
-        return -ops.expm1(-self.q * nll) / self.q
+        if self.from_logits:
+            # Not by the power: as q goes to 0 nothing would be left of the difference.
+            return -ops.expm1(-self.q * crossentropy.nll_of_mixture(y_true, y_pred)) / self.q
+        return self._of_probability(crossentropy.mixture(y_true, y_pred))
+
+    def _of_probability(self, p: Any) -> Any:
+        """The value has no clip, as it has no logarithm; its slope, infinite at 0, has."""
+
+        def forward(p: Any) -> Any:
+            positive = p > 0
+            logs = ops.log(ops.where(positive, p, 1.0))
+            return ops.where(positive, -ops.expm1(self.q * logs), 1.0) / self.q
+
+        def backward(upstream: Any, p: Any) -> Any:
+            return -upstream * ops.exp((self.q - 1.0) * ops.log(ops.maximum(p, numerics.EPSILON)))
+
+        return numerics.with_gradient(forward, backward)(p)
 
 
 class Asymmetric(ClassLoss, key="asymmetric"):
@@ -516,7 +530,8 @@ class Coral(ClassLoss, key="coral"):
             ranks = ops.expand_dims(ranks, -1)
         if not shapes.fits(ranks.shape, (*tuple(pred.shape)[:-1], 1)):
             raise shapes.mismatch("ranks (B,) or (B, 1) for y_pred of shape (B, K-1)", y_true, y_pred)
-        return ops.cast(ops.squeeze(ranks, -1), "int32"), pred
+        ranks = ops.cast(ops.squeeze(ranks, -1), "int32")
+        return shapes.held(ranks, pred, len(pred.shape) - 1), pred
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return crossentropy.ordinal_from_logits(y_true, y_pred)

@@ -370,13 +370,19 @@ def total(x: Any) -> Any:
     )(x)
 
 
-def nll_of_mixture(y: Any, x: Any, *, from_logits: bool) -> Any:
-    """-log sum_c y_c p_c for ids or dense targets y, 0 for an id that is no class."""
-    if labels.are_ids(y, x):
-        return (categorical_from_logits if from_logits else categorical_from_probabilities)(y, x, PLAIN)
-    y = ops.cast(y, x.dtype)
-    if not from_logits:
-        return _of_probability(ops.sum(y * x, axis=-1), PLAIN)
+def mixture(y: Any, p: Any) -> Any:
+    """sum_c y_c p_c for ids or dense targets y, 1 for an id that is no class."""
+    if not labels.are_ids(y, p):
+        return ops.sum(ops.cast(y, p.dtype) * p, axis=-1)
+    ids, known = inside(y, p)
+    return of_target(ids, p) * known + (1.0 - known)
+
+
+def nll_of_mixture(y: Any, z: Any) -> Any:
+    """-log sum_c y_c p_c of logits z for ids or dense targets y, 0 for an id that is no class."""
+    if labels.are_ids(y, z):
+        return categorical_from_logits(y, z, PLAIN)
+    y = ops.cast(y, z.dtype)
     # So that a class without a share in the target stays without.
     shares = ops.where(y > 0, ops.log(ops.where(y > 0, y, 1.0)), -_BEYOND)
 
@@ -384,7 +390,7 @@ def nll_of_mixture(y: Any, x: Any, *, from_logits: bool) -> Any:
         logs = ops.log_softmax(z, axis=-1)
         return ops.expand_dims(upstream, -1) * (ops.exp(logs) - ops.softmax(logs + shares, axis=-1))
 
-    return with_gradient(lambda z: -ops.logsumexp(ops.log_softmax(z, axis=-1) + shares, axis=-1), backward)(x)
+    return with_gradient(lambda z: -ops.logsumexp(ops.log_softmax(z, axis=-1) + shares, axis=-1), backward)(z)
 
 
 def _hits(ids: Any, classes: int) -> list[Any]:

@@ -16,6 +16,9 @@ from tfloss_ext.base import Loss
 FEW_CLASSES = 8
 # Up to this many, kernels that take the classes together put them in front, for the same reason.
 SHORT_AXIS = 16
+# Ids are 32 bits wide inside: those beyond become the nearest of these, which are no class of anything that fits into
+# memory, and the ignored one, should it be beyond, one that no other becomes.
+_FARTHEST, _IGNORED_FAR = (-(2**31) + 1, 2**31 - 1), -(2**31)
 
 
 class ClassLoss(Loss):
@@ -26,11 +29,31 @@ class ClassLoss(Loss):
     """
 
     def read_targets(self, y_true: Any) -> Any:
+        if y_true is None:
+            raise shapes.mismatch("targets over classes", None, None)
         y_true = y_true if ops.is_tensor(y_true) else np.asarray(y_true)
         dtype = keras.backend.standardize_dtype(y_true.dtype)
         if keras.backend.is_float_dtype(dtype):
             return ops.convert_to_tensor(y_true, dtype=self.compute_dtype)
-        return ops.convert_to_tensor(y_true, dtype="bool" if dtype == "bool" else "int32")
+        return ops.convert_to_tensor(y_true, dtype="bool") if dtype == "bool" else self._narrowed(y_true, dtype)
+
+    def _narrowed(self, ids: Any, dtype: str) -> Any:
+        """Integers as int32: no class stays no class, and no other id becomes the ignored one."""
+        kinds, far = np.iinfo(dtype), self._ignores_far()
+        if kinds.min >= -(2**31) and kinds.max < 2**31 and not far:
+            return ops.convert_to_tensor(ids, dtype="int32")
+        # NumPy's arrays by NumPy: JAX would keep 32 of 64 bits, whatever they are.
+        of = ops if ops.is_tensor(ids) else np
+        nearest = of.clip(ids, max(kinds.min, _FARTHEST[0]), min(kinds.max, _FARTHEST[1]))
+        nearest = ops.convert_to_tensor(nearest, dtype="int32")
+        if not far or not kinds.min <= self.ignore_class <= kinds.max:
+            return nearest
+        ignored = ops.convert_to_tensor(of.equal(ids, np.asarray(self.ignore_class, dtype)))
+        return ops.where(ignored, ops.cast(_IGNORED_FAR, "int32"), nearest)
+
+    def _ignores_far(self) -> bool:
+        ignored = getattr(self, "ignore_class", None)
+        return ignored is not None and not _FARTHEST[0] < ignored < _FARTHEST[1]
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         pred = shapes.with_last_axis(y_pred)
@@ -39,20 +62,21 @@ class ClassLoss(Loss):
         if pred.shape[-1] == 1:
             dense = y_true if len(y_true.shape) == len(pred.shape) else ops.expand_dims(y_true, -1)
             if shapes.fits(dense.shape, pred.shape):
-                return dense, pred
+                return shapes.held(dense, pred, len(pred.shape)), pred
         elif shapes.fits(y_true.shape, pred.shape):
-            return y_true, pred
+            return shapes.held(y_true, pred, len(pred.shape)), pred
         elif shapes.fits(y_true.shape, tuple(pred.shape)[:-1]):
-            return ops.cast(y_true, "int32"), pred
+            return shapes.held(ops.cast(y_true, "int32"), pred, len(pred.shape) - 1), pred
         elif shapes.fits(y_true.shape, (*tuple(pred.shape)[:-1], 1)):
-            return ops.cast(ops.squeeze(y_true, -1), "int32"), pred
+            return shapes.held(ops.cast(ops.squeeze(y_true, -1), "int32"), pred, len(pred.shape) - 1), pred
         raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
 
     def known(self, y_true: Any, y_pred: Any) -> Any:
         ignored = getattr(self, "ignore_class", None)
-        if ignored is None or not -(2**31) <= ignored < 2**31:
+        if ignored is None:
             return None
-        return ops.not_equal(class_ids(y_true, y_pred), ops.cast(ignored, "int32"))
+        code = _IGNORED_FAR if self._ignores_far() else ignored
+        return ops.not_equal(class_ids(y_true, y_pred), ops.cast(code, "int32"))
 
     def classes(self, y_pred: Any) -> int:
         """How many classes `(..., C)` distinguishes: two where one probability is given."""
@@ -69,7 +93,8 @@ def class_ids(y_true: Any, y_pred: Any) -> Any:
     if are_ids(y_true, y_pred):
         return y_true
     if y_pred.shape[-1] == 1:
-        return ops.cast(ops.round(ops.squeeze(ops.cast(y_true, y_pred.dtype), -1)), "int32")
+        y_true = ops.squeeze(y_true, -1)
+        return ops.cast(y_true if hard(y_true) else ops.round(y_true), "int32")
     return ops.argmax(y_true, axis=-1)
 
 

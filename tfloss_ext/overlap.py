@@ -50,6 +50,8 @@ class RegionLoss(ClassLoss):
         return self.call(y_true, y_pred, product(image, product(inside, known))), None, None
 
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any:
+        if y_pred.shape[-1] == 1 and not self.include_background:
+            raise ValueError("Expected include_background=True with one class. Received: include_background=False")
         if weight is not None:
             weight = ops.broadcast_to(ops.cast(weight, y_pred.dtype), ops.shape(y_pred)[:-1])
         return ops.broadcast_to(self.images(y_true, y_pred, weight), ops.shape(y_pred)[:1])
@@ -76,11 +78,7 @@ class RegionLoss(ClassLoss):
 
     def foreground(self, per_class: Any) -> Any:
         """What is left of `(..., C)` where the background does not count."""
-        if self.include_background:
-            return per_class
-        if per_class.shape[-1] == 1:
-            raise ValueError("Expected include_background=True with one class. Received: include_background=False")
-        return per_class[..., 1:]
+        return per_class if self.include_background else per_class[..., 1:]
 
 
 class PerClassLoss(RegionLoss):
@@ -124,12 +122,22 @@ class OverlapLoss(PerClassLoss):
 
 
 def _of_images_or_positions(weight: Any, positions: tuple[int | None, ...], name: str) -> tuple[Any, Any]:
-    """A weight of the images, `(B,)`, and one of the positions, `(B, ...)`, of which one is None."""
+    """A weight of the images, `(B,)`, and one of the positions, `(B, ...)`, None standing for ones."""
     if weight is None:
         return None, None
-    if all(size == 1 for size in tuple(weight.shape)[1:]):
+    sizes = tuple(weight.shape)[1:]
+    if all(size == 1 for size in sizes):
         return shapes.to_leading_axes(weight, positions[:1], name), None
-    return None, shapes.to_leading_axes(weight, positions, name)
+    of_positions = shapes.to_leading_axes(weight, positions, name)
+    if not all(size in (1, None) for size in sizes):
+        return None, of_positions
+    # It is seen as it runs whether there is one number for each image.
+    single = ops.equal(ops.size(weight), ops.shape(weight)[0])
+    of_images = ops.reshape(weight, (ops.shape(weight)[0], -1))[:, 0]
+    return (
+        ops.where(single, of_images, ops.ones_like(of_images)),
+        ops.where(single, ops.ones_like(of_positions), of_positions),
+    )
 
 
 class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):

@@ -15,6 +15,20 @@ def fits(shape: Any, other: Any) -> bool:
     )
 
 
+def held(tensor: Any, like: Any, rank: int) -> Any:
+    """A tensor whose first `rank` axes have to be those of another: checked as it runs where it could not be before.
+
+    An axis of unknown size may turn out to be 1, and would then broadcast. The batch axis alone is unknown in every
+    `fit`, which gives both the same; the check of it would cost a copy.
+    """
+    sizes, wanted = tuple(tensor.shape)[:rank], tuple(like.shape)[:rank]
+    if all(None not in pair for pair in zip(sizes[1:], wanted[1:], strict=True)):
+        return tensor
+    # Nothing can be joined with nothing else than its own shape. A reshape would be optimised away.
+    nothing = ops.zeros((*tuple(ops.shape(like))[:rank], *tuple(ops.shape(tensor))[rank:], 0), dtype=tensor.dtype)
+    return ops.squeeze(ops.concatenate([ops.expand_dims(tensor, -1), nothing], axis=-1), -1)
+
+
 def mismatch(expected: str, y_true: Any, y_pred: Any) -> ValueError:
     shapes = f"y_true.shape={_show(y_true)}, y_pred.shape={_show(y_pred)}"
     return ValueError(f"Expected {expected}. Received: {shapes}")

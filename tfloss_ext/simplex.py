@@ -87,13 +87,16 @@ def sparsemax_loss(y: Any, z: Any) -> Any:
 
     def terms(y: Any, z: Any, axis: int, tau: Any) -> Any:
         z = _below_largest(z, axis)
-        # The step that changes nothing more gives the derivative of tau to whoever differentiates the gradient.
-        above = z - _raised(tau, z, axis)
-        p = ops.relu(above)
-        return (
-            lambda: ops.sum(0.5 * ops.square(y - p) + y * ops.relu(-above), axis=axis),
-            lambda: p - y,
-        )
+
+        def value() -> Any:
+            above = z - tau
+            return ops.sum(0.5 * ops.square(y - ops.relu(above)) + y * ops.relu(-above), axis=axis)
+
+        def slope() -> Any:
+            # The step that changes nothing more gives the derivative of tau to whoever differentiates the gradient.
+            return ops.relu(z - _raised(tau, z, axis)) - y
+
+        return value, slope
 
     return _loss(y, z, terms, _per_row(_threshold, z))
 

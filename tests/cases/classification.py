@@ -54,6 +54,7 @@ def _categorical_focal(rng):
         Case(key, ids, z, {**logits, "ignore_class": 2}),
         Case(key, np.where(ids == 1, 255, ids).astype("uint8"), z, {**logits, "ignore_class": 255}),
         Case(key, np.where(ids == 1, -1, ids), softmax(z), {"ignore_class": -1}),
+        Case(key, np.where(ids == 1, 2**40, ids), softmax(z), {"ignore_class": 2**40}),
         Case(key, np.eye(4)[ids], z, {**logits, "ignore_class": 0}),
         Case(key, ids % 2, z[:, :1], {**logits, "alpha": [0.25, 0.75]}),
         Case(key, (ids % 2)[:, None] * 1.0, sigmoid(z[:, :1])),
