@@ -152,38 +152,43 @@ def _sums_of_few(
 ) -> Sums:
     """One array `(B, N)` for each class, no axis of classes: sums over a short last axis are slow everywhere."""
     classes = y_pred.shape[-1]
-    targets = targets_by_class(y_true, y_pred)
+    marks = targets_by_class(y_true, y_pred)
+    # A product with numbers is faster than a choice by a mask.
+    targets = [ops.cast(mark, y_pred.dtype) for mark in marks]
 
     def total(part: Any) -> Any:
         return ops.sum(product(part, weight), axis=1)
 
-    actual = [ops.cast(target, y_pred.dtype) for target in targets]
-    actual = ops.stack([total(y * y if squared and not labels.is_boolean(y_true) else y) for y in actual], axis=1)
+    actual = [
+        total(y * y if squared and not labels.is_boolean(mark) else y) for mark, y in zip(marks, targets, strict=True)
+    ]
+    actual = ops.stack(actual, axis=1)
 
-    def forward(x: Any) -> Any:
+    def prepared(x: Any) -> tuple[list[Any], list[Any], Terms | None]:
+        """The probabilities, their products with the targets, and what gives the term."""
         parts = by_class(x)
         probabilities, normaliser = _activated(parts, activation)
-        found = [total(inside(y, p)) for y, p in zip(targets, probabilities, strict=True)]
+        products = [y * p for y, p in zip(targets, probabilities, strict=True)]
+        if term is None:
+            return probabilities, products, None
+        return probabilities, products, _terms(term, marks, parts, probabilities, products, normaliser, activation)
+
+    def forward(x: Any) -> Any:
+        probabilities, products, terms = prepared(x)
+        found = [total(part) for part in products]
         found += [total(p * p if squared else p) for p in probabilities]
-        if term is not None:
-            found.append(total(_terms(term, targets, parts, probabilities, normaliser, activation)[0]()))
+        if terms is not None:
+            found.append(total(terms[0]()))
         return ops.stack(found, axis=0)
 
     def backward(upstream: Any, x: Any) -> Any:
-        parts = by_class(x)
-        probabilities, normaliser = _activated(parts, activation)
+        probabilities, _, terms = prepared(x)
         upstream = ops.expand_dims(upstream, -1)
         gradients = []
         for c, (y, p) in enumerate(zip(targets, probabilities, strict=True)):
-            of_product, of_predicted = upstream[c], upstream[classes + c]
-            of_predicted = 2.0 * of_predicted * p if squared else of_predicted
-            if labels.is_boolean(y):
-                gradients.append(ops.where(y, of_product + of_predicted, of_predicted))
-            else:
-                gradients.append(y * of_product + of_predicted)
-        slopes = None
-        if term is not None:
-            slopes = _terms(term, targets, parts, probabilities, normaliser, activation)[1](upstream[2 * classes])
+            of_predicted = upstream[classes + c]
+            gradients.append(y * upstream[c] + (2.0 * of_predicted * p if squared else of_predicted))
+        slopes = None if terms is None else terms[1](upstream[2 * classes])
         gradients = _pulled_back(targets, probabilities, gradients, activation, slopes)
         gradients = [product(g, weight) for g in gradients]
         # Stacked in front and transposed, as stacking at the end copies single elements on TensorFlow.
@@ -218,17 +223,23 @@ def _pulled_back(
         return pulled
     if isinstance(slopes, list):
         return [one + other for one, other in zip(pulled, slopes, strict=True)]
-    return [one - inside(hit, slopes) for one, hit in zip(pulled, targets, strict=True)]
+    return [one - y * slopes for one, y in zip(pulled, targets, strict=True)]
 
 
 def _terms(
-    term: Term, targets: list[Any], parts: list[Any], probabilities: list[Any], normaliser: Any, activation: str | None
+    term: Term,
+    targets: list[Any],
+    parts: list[Any],
+    probabilities: list[Any],
+    products: list[Any],
+    normaliser: Any,
+    activation: str | None,
 ) -> Terms:
     """What gives a term's value at each position, `(B, N)`, and what its gradients with respect to `parts`."""
     if term.binary:
         return _binary_terms(term, targets, parts, activation)
     if labels.is_boolean(targets[0]) and activation == "softmax":
-        return _terms_of_target(term, targets, parts, probabilities, normaliser)
+        return _terms_of_target(term, targets, parts, products, normaliser)
     return _class_terms(term, targets, parts, probabilities, normaliser, activation)
 
 
@@ -244,9 +255,7 @@ def _binary_terms(term: Term, targets: list[Any], parts: list[Any], activation: 
     )
 
 
-def _terms_of_target(
-    term: Term, targets: list[Any], parts: list[Any], probabilities: list[Any], normaliser: Any
-) -> Terms:
+def _terms_of_target(term: Term, targets: list[Any], parts: list[Any], products: list[Any], normaliser: Any) -> Terms:
     """Of exclusive classes with hard targets and a softmax: all that matters is the probability of the target."""
     gammas = set(term.gammas)
     largest, total = normaliser
@@ -262,7 +271,7 @@ def _terms_of_target(
         nll = ops.log(total) + (largest - of_target(parts, largest))
 
         def of(gamma: float) -> tuple[Any, Any]:
-            p = of_target(probabilities, 1.0) if gamma else 1.0
+            p = functools.reduce(ops.add, products) if gamma else 1.0
             # Below 1 the power has an infinite slope at 0, where it and the crossentropy must vanish together.
             wrong = -ops.expm1(-nll) if 0 < gamma < 1 else 1.0 - p
             curve = crossentropy.focal(gamma)
