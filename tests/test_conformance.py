@@ -322,7 +322,7 @@ def test_what_turns_out_not_to_fit_as_it_runs_raises_too(key, shape):
         run(np.ones(shape, "float32"), p)
 
 
-def test_targets_that_are_missing_raise():
-    for key in ("log_cosh_loss", "focal", "dice_loss", "giou", "triplet", "contrastive"):
-        with pytest.raises(ValueError, match=r"Expected .*y_true\.shape=None"):
-            made(key)(None, np.ones((2, 4), "float32"))
+@every_loss
+def test_targets_that_are_missing_raise(key):
+    with pytest.raises(ValueError, match=r"Expected .*y_true(\.shape)?=None"):
+        made(key)(None, np.ones((2, 4), "float32"))

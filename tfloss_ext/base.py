@@ -141,16 +141,17 @@ class Loss(keras.losses.Loss):
         raise NotImplementedError(f"{type(self).__name__} defines no call(y_true, y_pred)")
 
     def read_targets(self, y_true: Any) -> Any:
-        """Targets as a tensor: numbers in `compute_dtype`. Families whose targets may be ids keep integers."""
-        return None if y_true is None else ops.convert_to_tensor(y_true, dtype=self.compute_dtype)
+        """Targets as a tensor of numbers in `compute_dtype`. Families that take ids, or no targets, override this."""
+        if y_true is None:
+            raise ValueError(f"Expected targets for {type(self).__name__}. Received: y_true=None")
+        return ops.convert_to_tensor(y_true, dtype=self.compute_dtype)
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and predictions of one shape `(B, ..., C)`, `(B,)` being read as `(B, 1)`."""
-        if y_true is not None:
-            one, other = shapes.with_last_axis(y_true), shapes.with_last_axis(y_pred)
-            if len(one.shape) > 1 and shapes.fits(one.shape, other.shape):
-                return shapes.held(one, other, len(one.shape)), other
-        raise shapes.mismatch("y_true and y_pred of one shape", y_true, y_pred)
+        one, other = shapes.with_last_axis(y_true), shapes.with_last_axis(y_pred)
+        if len(one.shape) < 2 or not shapes.fits(one.shape, other.shape):
+            raise shapes.mismatch("y_true and y_pred of one shape", y_true, y_pred)
+        return shapes.held(one, other, len(one.shape)), other
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         """The static shape of what `call` returns."""

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import labels, numerics, regions, shapes
+from tfloss_ext.base import Loss
 from tfloss_ext.labels import ClassLoss
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.regions import Sums, Term, product
@@ -590,7 +591,7 @@ class Boundary(PerClassLoss, key="boundary"):
     """
 
     def read_targets(self, y_true: Any) -> Any:
-        return ops.convert_to_tensor(y_true, dtype=self.compute_dtype)
+        return Loss.read_targets(self, y_true)
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         maps, prediction = super().align(y_true, y_pred)
