@@ -46,7 +46,7 @@ class Work:
         @tf.function(jit_compile=True, autograph=False)
         def run(y_true: Any, y_pred: Any) -> Any:
             found = y_pred
-            for function in (tf.exp, tf.math.log1p)[: self.functions]:
+            for function in (tf.exp, tf.math.log1p, tf.math.log)[: self.functions]:
                 found = function(tf.abs(found))
             return found * tf.reduce_sum(tf.cast(y_true, found.dtype))
 
@@ -206,7 +206,7 @@ WORKS = {
         aim=(2.5, 1.0),
         functions=2,
     ),
-    "asymmetric": _against("Asymmetric from logits, 4 M", _binary, tfloss_ext.Asymmetric(from_logits=True), _bce, 2),
+    "asymmetric": _against("Asymmetric from logits, 4 M", _binary, tfloss_ext.Asymmetric(from_logits=True), _bce, 3),
     "quality_focal": _against(
         "QualityFocal from logits, 4 M", _binary, tfloss_ext.QualityFocal(from_logits=True), _bce, 2
     ),

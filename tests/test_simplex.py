@@ -76,7 +76,7 @@ def test_sparsemax_does_not_see_a_shift(z, shift):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("steps", ["even", "halving", "random", "equal", "tiny"])
-@pytest.mark.parametrize("classes", [5, 1000])
+@pytest.mark.parametrize("classes", [5, 67, 1000])
 def test_the_gradient_is_the_projection_whatever_the_support(mode, steps, classes):
     c = np.arange(classes, dtype="float64")
     z = {

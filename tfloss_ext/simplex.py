@@ -86,17 +86,13 @@ def sparsemax_loss(y: Any, z: Any) -> Any:
     """
 
     def terms(y: Any, z: Any, axis: int, tau: Any) -> Any:
+        # The step that changes nothing more gives the derivative of tau to whoever differentiates the gradient.
         z = _below_largest(z, axis)
-
-        def value() -> Any:
-            above = z - tau
-            return ops.sum(0.5 * ops.square(y - ops.relu(above)) + y * ops.relu(-above), axis=axis)
-
-        def slope() -> Any:
-            # The step that changes nothing more gives the derivative of tau to whoever differentiates the gradient.
-            return ops.relu(z - _raised(tau, z, axis)) - y
-
-        return value, slope
+        above = z - _raised(tau, z, axis)
+        p = ops.relu(above)
+        wrong = p - y
+        # p - above is max(tau - z, 0).
+        return lambda: 0.5 * ops.sum(ops.square(wrong), axis=axis) + ops.sum(y * (p - above), axis=axis), lambda: wrong
 
     return _loss(y, z, terms, _per_row(_threshold, z))
 
@@ -105,9 +101,16 @@ def _threshold(z: Any, axis: int) -> Any:
     """tau such that max(z - tau, 0) adds up to 1.
 
     Newton's method from below, where the sum is convex and falls, ends with the exact support. Its steps grow as log C
-    at most, and none of them sorts, which is slow on every backend.
+    at most, and none of them sorts, which is slow on every backend. Where there are many classes it begins with few of
+    them, the largest of each eight: leaving some out only lowers the threshold, and seldom by much.
     """
-    return _settled(lambda tau: _raised(tau, z, axis), ops.zeros_like(_sum(z, axis)) - 1.0, 0.0)
+    few = z
+    if axis and z.shape[axis] >= 64:
+        for _ in range(3):
+            half = few.shape[axis] // 2
+            few = ops.maximum(few[..., :half], few[..., -half:])
+    tau = _settled(lambda tau: _raised(tau, few, axis), ops.zeros_like(_sum(few, axis)) - 1.0, 0.0)
+    return tau if few is z else _settled(lambda tau: _raised(tau, z, axis), tau, 0.0)
 
 
 def _raised(tau: Any, z: Any, axis: int) -> Any:
