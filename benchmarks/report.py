@@ -51,6 +51,8 @@ def main() -> None:
         lines += where_the_time_goes()
     if arguments.monai:
         lines += beside_monai(arguments.monai)
+    if not arguments.only:
+        lines += ["", (HERE / "shortfalls.md").read_text(encoding="utf-8").rstrip()]
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
@@ -62,7 +64,7 @@ def heading() -> list[str]:
     return [
         "# Benchmarks",
         "",
-        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (ten minutes on two cores),",
+        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (half an hour on two cores),",
         'which needs `pip install -e ".[benchmarks,test]"`; `pytest benchmarks` gives the spread of each time.',
         "",
         f"Here: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
