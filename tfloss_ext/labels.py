@@ -29,8 +29,11 @@ class ClassLoss(Loss):
     """
 
     def read_targets(self, y_true: Any) -> Any:
-        y_true = y_true if ops.is_tensor(y_true) or y_true is None else np.asarray(y_true)
-        if y_true is None or keras.backend.is_float_dtype(dtype := keras.backend.standardize_dtype(y_true.dtype)):
+        if y_true is None:
+            return super().read_targets(y_true)
+        y_true = y_true if ops.is_tensor(y_true) else np.asarray(y_true)
+        dtype = keras.backend.standardize_dtype(y_true.dtype)
+        if keras.backend.is_float_dtype(dtype):
             return super().read_targets(y_true)
         return ops.convert_to_tensor(y_true, dtype="bool") if dtype == "bool" else self._narrowed(y_true, dtype)
 
