@@ -136,13 +136,18 @@ _BESIDE_DICE = (1 / 1.3, 1 / 1.3)
 def _beside_dice(key: str) -> Work:
     """A loss of the overlap family, with Dice as its peer."""
     return Work(
-        f"`{key}` beside Dice, same shape",
-        _maps if key == "boundary" else _segments_twice,
+        f"`{key}` beside Dice, same shape{', two classes' if key == 'unified_focal' else ''}",
+        {"boundary": _maps, "unified_focal": _two_classes}.get(key, _segments_twice),
         tfloss_ext.get(key, from_logits=True),
         tfloss_ext.Dice(from_logits=True),
         least=_BESIDE_DICE,
         aim=_BESIDE_DICE,
     )
+
+
+def _two_classes() -> tuple[Any, Any, Any]:
+    _, ids, z = _segments(classes=2)
+    return ids, ids, z
 
 
 def _maps() -> tuple[Any, Any, Any]:
@@ -185,7 +190,7 @@ def _crossentropies() -> dict[str, Work]:
 
 
 _OVERLAP = ["jaccard", "tversky_loss", "focal_tversky", "generalized_dice", "mcc", "boundary"]
-_OVERLAP += ["dice_crossentropy", "dice_focal", "lovasz", "cl_dice"]
+_OVERLAP += ["dice_crossentropy", "dice_focal", "unified_focal", "lovasz", "cl_dice"]
 
 WORKS = {
     "focal": Work(
