@@ -82,8 +82,8 @@ def _segments(positions: tuple[int, ...] = (8, 256, 256), classes: int = 4) -> t
     return np.eye(classes, dtype="float32")[ids], ids, rng.normal(size=(*positions, classes)).astype("float32") * 2
 
 
-def _segments_twice() -> tuple[Any, Any, Any]:
-    _, ids, z = _segments()
+def _ids_twice(classes: int = 4) -> tuple[Any, Any, Any]:
+    _, ids, z = _segments(classes=classes)
     return ids, ids, z
 
 
@@ -91,10 +91,6 @@ def _classes(rows: int = 4096, classes: int = 1000) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, classes, rows).astype("int32")
     return ids, ids, rng.normal(size=(rows, classes)).astype("float32") * 2
-
-
-def _many_classes() -> tuple[Any, Any, Any]:
-    return _classes(512, 100_000)
 
 
 def _ranks() -> tuple[Any, Any, Any]:
@@ -137,17 +133,12 @@ def _beside_dice(key: str) -> Work:
     """A loss of the overlap family, with Dice as its peer."""
     return Work(
         f"`{key}` beside Dice, same shape{', two classes' if key == 'unified_focal' else ''}",
-        {"boundary": _maps, "unified_focal": _two_classes}.get(key, _segments_twice),
+        {"boundary": _maps, "unified_focal": functools.partial(_ids_twice, 2)}.get(key, _ids_twice),
         tfloss_ext.get(key, from_logits=True),
         tfloss_ext.Dice(from_logits=True),
         least=_BESIDE_DICE,
         aim=_BESIDE_DICE,
     )
-
-
-def _two_classes() -> tuple[Any, Any, Any]:
-    _, ids, z = _segments(classes=2)
-    return ids, ids, z
 
 
 def _maps() -> tuple[Any, Any, Any]:
@@ -185,7 +176,8 @@ def _crossentropies() -> dict[str, Work]:
     title = "{}, 512 x 100000, ids"
     many = {"poly1_100000": losses["poly1"], "logit_adjusted_100000": tfloss_ext.LogitAdjusted(_long_tail(100_000))}
     return works | {
-        key: _against(title.format(type(loss).__name__), _many_classes, loss, _ce, 1) for key, loss in many.items()
+        key: _against(title.format(type(loss).__name__), functools.partial(_classes, 512, 100_000), loss, _ce, 1)
+        for key, loss in many.items()
     }
 
 

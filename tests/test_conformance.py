@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 
 import keras
 import numpy as np
@@ -14,6 +15,10 @@ from support import BACKEND, MODES, to_numpy, value_and_gradient, values_and_gra
 
 import tfloss_ext
 from tfloss_ext import registry
+from tfloss_ext.base import BatchLoss
+from tfloss_ext.boxes import BoxLoss
+from tfloss_ext.overlap import RegionLoss
+from tfloss_ext.regression import ErrorLoss, RegressionLoss
 
 KEYS = sorted(registry.classes())
 every_loss = pytest.mark.parametrize("key", KEYS)
@@ -326,3 +331,22 @@ def test_what_turns_out_not_to_fit_as_it_runs_raises_too(key, shape):
 def test_targets_that_are_missing_raise(key):
     with pytest.raises(ValueError, match=r"Expected .*y_true(\.shape)?=None"):
         made(key)(None, np.ones((2, 4), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("family", "missing"),
+    [
+        (tfloss_ext.Loss, "call(y_true, y_pred)"),
+        (BatchLoss, "call(y_true, y_pred, kept)"),
+        (BoxLoss, "penalty(pair)"),
+        (RegionLoss, "images(y_true, y_pred, weight)"),
+        (RegressionLoss, "penalty(y_true, y_pred)"),
+        (ErrorLoss, "cost(error)"),
+    ],
+)
+def test_a_loss_of_ones_own_without_its_maths_says_what_is_missing(family, missing):
+    class Unfinished(family):
+        pass
+
+    with pytest.raises(NotImplementedError, match=re.escape(f"Unfinished defines no {missing}")):
+        Unfinished()(np.zeros((2, 4)), np.ones((2, 4)))

@@ -101,10 +101,14 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
         alpha = self.per_output("alpha", y_pred.shape[-1])
-        categorical = (
-            crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
+        return crossentropy.categorical(
+            y_true,
+            y_pred,
+            crossentropy.focal(self.gamma),
+            from_logits=self.from_logits,
+            alpha=1.0 if alpha is None else alpha,
+            smoothing=self.label_smoothing,
         )
-        return categorical(y_true, y_pred, crossentropy.focal(self.gamma), alpha, self.label_smoothing)
 
 
 class Poly1(ClassLoss, key="poly1"):
@@ -150,10 +154,9 @@ class Poly1(ClassLoss, key="poly1"):
             lambda nll, wrong: nll + self.epsilon * wrong,
             lambda nll, wrong, right: 1.0 + self.epsilon * right,
         )
-        categorical = (
-            crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
+        values = crossentropy.categorical(
+            y_true, y_pred, curve, from_logits=self.from_logits, smoothing=self.label_smoothing
         )
-        values = categorical(y_true, y_pred, curve, smoothing=self.label_smoothing)
         if labels.are_ids(y_true, y_pred):
             return values
         # Summed over the classes the curve has 1 - p_t for targets that add up to 1; of others this is the rest.
@@ -203,8 +206,8 @@ class LogitAdjusted(ClassLoss, key="logit_adjusted"):
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
         self.per_output("class_priors", y_pred.shape[-1])
         shift = self.tau * np.log(self.class_priors)
-        return crossentropy.categorical_from_logits(
-            y_true, y_pred, crossentropy.PLAIN, adjustment=crossentropy.Adjustment(shift=shift)
+        return crossentropy.categorical(
+            y_true, y_pred, crossentropy.PLAIN, from_logits=True, adjustment=crossentropy.Adjustment(shift=shift)
         )
 
 
@@ -252,9 +255,8 @@ class LDAM(ClassLoss, key="ldam"):
         self.per_output("samples_per_class", y_pred.shape[-1])
         counts = np.asarray(self.samples_per_class)
         margins = self.scale * self.max_margin * (counts.min() / counts) ** 0.25
-        return crossentropy.categorical_from_logits(
-            y_true, y_pred, crossentropy.PLAIN, adjustment=crossentropy.Adjustment(self.scale, margins=margins)
-        )
+        adjustment = crossentropy.Adjustment(self.scale, margins=margins)
+        return crossentropy.categorical(y_true, y_pred, crossentropy.PLAIN, from_logits=True, adjustment=adjustment)
 
 
 class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
@@ -300,11 +302,8 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
                 lambda nll, wrong: self.alpha * nll + beta * wrong,
                 lambda nll, wrong, right: self.alpha + beta * right,
             )
-            return crossentropy.categorical_from_logits(y_true, y_pred, curve)
-        categorical = (
-            crossentropy.categorical_from_logits if self.from_logits else crossentropy.categorical_from_probabilities
-        )
-        forward = categorical(y_true, y_pred, crossentropy.PLAIN)
+            return crossentropy.categorical(y_true, y_pred, curve, from_logits=True)
+        forward = crossentropy.categorical(y_true, y_pred, crossentropy.PLAIN, from_logits=self.from_logits)
         return self.alpha * forward + self.beta * self._reverse(y_true, y_pred)
 
     def _reverse(self, y_true: Any, y_pred: Any) -> Any:
@@ -354,23 +353,7 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        if self.from_logits:
-            # Not by the power: as q goes to 0 nothing would be left of the difference.
-            return -ops.expm1(-self.q * crossentropy.nll_of_mixture(y_true, y_pred)) / self.q
-        return self._of_probability(crossentropy.mixture(y_true, y_pred))
-
-    def _of_probability(self, p: Any) -> Any:
-        """The value has no clip, as it has no logarithm; its slope, infinite at 0, has."""
-
-        def forward(p: Any) -> Any:
-            positive = p > 0
-            logs = ops.log(ops.where(positive, p, 1.0))
-            return ops.where(positive, -ops.expm1(self.q * logs), 1.0) / self.q
-
-        def backward(upstream: Any, p: Any) -> Any:
-            return -upstream * ops.exp((self.q - 1.0) * ops.log(ops.maximum(p, numerics.EPSILON)))
-
-        return numerics.with_gradient(forward, backward)(p)
+        return crossentropy.generalized(y_true, y_pred, self.q, from_logits=self.from_logits)
 
 
 class Asymmetric(ClassLoss, key="asymmetric"):
@@ -553,7 +536,7 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
     Shapes:
         y_pred: probabilities `(B, C)`, the classes in their order; with C == 1 that of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B,)` or `(B, 1)`.
-        Values: `(B,)`, each the loss of the batch (under `tf.distribute` of the replica's), log(epsilon) at the least;
+        Values: `(B,)`, each the loss of the batch, of a replica its own, log(epsilon) at the least;
         0/0, one class that is predicted perfectly, counts as 0. A sample of weight 0 takes part in no sum.
         Targets are data: no gradient flows to `y_true`.
 

@@ -284,31 +284,42 @@ class Adjustment(NamedTuple):
     margins: np.ndarray | None = None
 
 
-def categorical_from_logits(
-    y: Any, z: Any, curve: Curve, alpha: Any = None, smoothing: float = 0.0, adjustment: Adjustment | None = None
+UNADJUSTED = Adjustment()
+
+
+def categorical(
+    y: Any,
+    x: Any,
+    curve: Curve,
+    *,
+    from_logits: bool,
+    alpha: Any = 1.0,
+    smoothing: float = 0.0,
+    adjustment: Adjustment = UNADJUSTED,
 ) -> Any:
-    """sum_c alpha_c y_c curve(p_c), p = softmax(z), for ids or dense targets y, moved by `smoothing` to the uniform."""
-    adjustment = adjustment or Adjustment()
-    return _categorical(
-        y,
-        z,
-        lambda ids, z: _of_ids(ids, z, curve, adjustment),
-        lambda y, z: _dense_from_logits(y, _adjusted(y, z, adjustment), curve),
-        alpha,
-        smoothing,
-    )
+    """sum_c alpha_c y_c curve(p_c) for ids or dense targets y, moved by `smoothing` to the uniform distribution.
 
+    p is x, or from logits the softmax of x as adjusted.
+    """
 
-def categorical_from_probabilities(y: Any, p: Any, curve: Curve, alpha: Any = None, smoothing: float = 0.0) -> Any:
-    """sum_c alpha_c y_c curve(p_c) for ids or dense targets y, moved by `smoothing` to the uniform."""
-    return _categorical(
-        y,
-        p,
-        lambda ids, p: _of_probability(of_target(ids, p), curve),
-        lambda y, p: ops.sum(y * _of_probability(p, curve), axis=-1),
-        alpha,
-        smoothing,
-    )
+    def of_ids(ids: Any) -> Any:
+        return _of_ids(ids, x, curve, adjustment) if from_logits else _of_probability(of_target(ids, x), curve)
+
+    def of_dense(y: Any) -> Any:
+        if from_logits:
+            return _dense_from_logits(y, _adjusted(y, x, adjustment), curve)
+        return ops.sum(y * _of_probability(x, curve), axis=-1)
+
+    classes = x.shape[-1]
+    if not labels.are_ids(y, x):
+        return of_dense(scaled(ops.cast(labels.smooth(y, smoothing, classes, x.dtype), x.dtype), alpha))
+    ids, known = inside(y, x)
+    values = scaled(of_ids(ids), alpha if isinstance(alpha, float) else _entry(ids, alpha))
+    if smoothing:
+        # Linear in the targets: the smoothed part of ids needs no one-hot targets.
+        uniform = ops.ones((classes,), dtype=x.dtype) * (alpha / classes)
+        values = (1.0 - smoothing) * values + smoothing * of_dense(uniform)
+    return values * known
 
 
 def _of_probability(p: Any, curve: Curve) -> Any:
@@ -323,22 +334,6 @@ def _of_probability(p: Any, curve: Curve) -> Any:
         return -(upstream * curve.slope(nll, wrong, clipped) / clipped)
 
     return with_gradient(lambda p: curve.value(*terms(p)[:2]), backward)(p)
-
-
-def _categorical(
-    y: Any, x: Any, of_ids: Callable[..., Any], of_dense: Callable[..., Any], alpha: Any, smoothing: float
-) -> Any:
-    """A sum over classes that is linear in the targets, so that the smoothed part of ids needs no one-hot targets."""
-    classes = x.shape[-1]
-    alpha = 1.0 if alpha is None else alpha
-    if not labels.are_ids(y, x):
-        return of_dense(scaled(ops.cast(labels.smooth(y, smoothing, classes, x.dtype), x.dtype), alpha), x)
-    ids, known = inside(y, x)
-    values = scaled(of_ids(ids, x), alpha if isinstance(alpha, float) else _entry(ids, alpha))
-    if smoothing:
-        uniform = ops.ones((classes,), dtype=x.dtype) * (alpha / classes)
-        values = (1.0 - smoothing) * values + smoothing * of_dense(uniform, x)
-    return values * known
 
 
 def inside(ids: Any, x: Any) -> tuple[Any, Any]:
@@ -370,7 +365,25 @@ def total(x: Any) -> Any:
     )(x)
 
 
-def mixture(y: Any, p: Any) -> Any:
+def generalized(y: Any, x: Any, q: float, *, from_logits: bool) -> Any:
+    """(1 - p_t**q) / q with p_t = sum_c y_c p_c, for ids or dense targets y."""
+    if from_logits:
+        # Not by the power: as q goes to 0 nothing would be left of the difference.
+        return -ops.expm1(-q * _nll_of_mixture(y, x)) / q
+
+    # The value has no clip, as it has no logarithm; its slope, infinite at 0, has.
+    def forward(p: Any) -> Any:
+        positive = p > 0
+        logs = ops.log(ops.where(positive, p, 1.0))
+        return ops.where(positive, -ops.expm1(q * logs), 1.0) / q
+
+    def backward(upstream: Any, p: Any) -> Any:
+        return -upstream * ops.exp((q - 1.0) * ops.log(ops.maximum(p, EPSILON)))
+
+    return with_gradient(forward, backward)(_mixture(y, x))
+
+
+def _mixture(y: Any, p: Any) -> Any:
     """sum_c y_c p_c for ids or dense targets y, 1 for an id that is no class."""
     if not labels.are_ids(y, p):
         return ops.sum(ops.cast(y, p.dtype) * p, axis=-1)
@@ -378,10 +391,10 @@ def mixture(y: Any, p: Any) -> Any:
     return of_target(ids, p) * known + (1.0 - known)
 
 
-def nll_of_mixture(y: Any, z: Any) -> Any:
+def _nll_of_mixture(y: Any, z: Any) -> Any:
     """-log sum_c y_c p_c of logits z for ids or dense targets y, 0 for an id that is no class."""
     if labels.are_ids(y, z):
-        return categorical_from_logits(y, z, PLAIN)
+        return categorical(y, z, PLAIN, from_logits=True)
     y = ops.cast(y, z.dtype)
     # So that a class without a share in the target stays without.
     shares = ops.where(y > 0, ops.log(ops.where(y > 0, y, 1.0)), -_BEYOND)

@@ -135,7 +135,7 @@ class Triplet(
         distance: `"l2"`, `"squared_l2"` or `"cosine"` (1 - cosine).
         soft_margin: `log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge.
         swap: For given triplets, use d(positive, negative) where it is less than d(anchor, negative).
-        cross_replica: Under `tf.distribute`, compare with the samples of every replica.
+        cross_replica: Where there are several replicas, compare with the samples of every one.
         block_size: Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but
             large batches.
         reduction: As in `keras.losses.Loss`.

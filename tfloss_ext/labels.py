@@ -59,17 +59,16 @@ class ClassLoss(Loss):
         pred = shapes.with_last_axis(y_pred)
         if len(pred.shape) < 2:
             raise shapes.mismatch("y_pred of shape (B, ..., C)", y_true, y_pred)
-        if pred.shape[-1] == 1:
-            dense = y_true if len(y_true.shape) == len(pred.shape) else ops.expand_dims(y_true, -1)
-            if shapes.fits(dense.shape, pred.shape):
-                return shapes.held(dense, pred, len(pred.shape)), pred
+        if pred.shape[-1] == 1 and len(y_true.shape) < len(pred.shape):
+            target, axes = ops.expand_dims(y_true, -1), tuple(pred.shape)
         elif shapes.fits(y_true.shape, pred.shape):
-            return shapes.held(y_true, pred, len(pred.shape)), pred
-        elif shapes.fits(y_true.shape, tuple(pred.shape)[:-1]):
-            return shapes.held(ops.cast(y_true, "int32"), pred, len(pred.shape) - 1), pred
-        elif shapes.fits(y_true.shape, (*tuple(pred.shape)[:-1], 1)):
-            return shapes.held(ops.cast(ops.squeeze(y_true, -1), "int32"), pred, len(pred.shape) - 1), pred
-        raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
+            target, axes = y_true, tuple(pred.shape)
+        else:
+            one = len(y_true.shape) == len(pred.shape) and y_true.shape[-1] == 1
+            target, axes = ops.cast(ops.squeeze(y_true, -1) if one else y_true, "int32"), tuple(pred.shape)[:-1]
+        if not shapes.fits(target.shape, axes):
+            raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
+        return shapes.held(target, pred, len(axes)), pred
 
     def known(self, y_true: Any, y_pred: Any) -> Any:
         ignored = getattr(self, "ignore_class", None)

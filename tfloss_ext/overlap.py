@@ -101,9 +101,9 @@ class PerClassLoss(RegionLoss):
 
 
 class OverlapLoss(PerClassLoss):
-    """The family of losses made of sums over the positions, class by class.
+    """The family of losses made of sums over the positions, class by class: one minus a ratio of them.
 
-    A subclass defines `cost(sums)`. One that adds a loss of each position gives its `term` and overrides `total`.
+    The ratio is Dice's where a subclass defines no `cost(sums)` of its own.
     """
 
     smooth: float = number(default=1e-6, at_least=0, kw_only=True)
@@ -112,7 +112,7 @@ class OverlapLoss(PerClassLoss):
 
     def cost(self, sums: Sums) -> Any:
         """The loss per image and class, `(B, C)`."""
-        raise NotImplementedError(f"{type(self).__name__} defines no cost(sums)")
+        return self.one_minus(sums.false_positives + sums.false_negatives, 2.0 * sums.intersection)
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         return self.over_classes(self.cost(self.sums(y_true, y_pred, weight, squared=self.squared)))
@@ -178,9 +178,6 @@ class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):
     """
 
     squared: bool = flag(default=False)
-
-    def cost(self, sums: Sums) -> Any:
-        return self.one_minus(sums.false_positives + sums.false_negatives, 2.0 * sums.intersection)
 
 
 class Jaccard(OverlapLoss, key="jaccard", aliases=("iou_loss",)):
@@ -642,20 +639,17 @@ def signed_distance_map(mask: Any) -> np.ndarray:
     return found
 
 
-class _DiceWithTerm(OverlapLoss):
-    """Dice, and a loss of each position that is computed from the same probabilities in the same pass."""
+class MixedLoss(OverlapLoss):
+    """The family of overlap losses with a loss of each position, from the same probabilities in the same pass."""
 
-    def cost(self, sums: Sums) -> Any:
-        return self.one_minus(sums.false_positives + sums.false_negatives, 2.0 * sums.intersection)
-
-    def mixed(self, y_true: Any, y_pred: Any, weight: Any, term: Term, dice_weight: float, term_weight: float) -> Any:
-        """The weighted sum of Dice and of the mean of the term over the positions."""
-        sums = self.sums(y_true, y_pred, weight, term=term)
+    def mixed(self, y_true: Any, y_pred: Any, weight: Any, term: Term, shares: tuple[float, float], **more: Any) -> Any:
+        """The overlap loss and the mean of the term over the positions, each times its share, and added."""
+        sums = self.sums(y_true, y_pred, weight, term=term, **more)
         of_positions = numerics.ratio(sums.term, sums.positions[:, 0])
-        return dice_weight * self.over_classes(self.cost(sums)) + term_weight * of_positions
+        return shares[0] * self.over_classes(self.cost(sums)) + shares[1] * of_positions
 
 
-class DiceCrossentropy(_DiceWithTerm, key="dice_crossentropy", aliases=("dice_ce",)):
+class DiceCrossentropy(MixedLoss, key="dice_crossentropy", aliases=("dice_ce",)):
     """Dice plus crossentropy, from one softmax: the overlap of small regions, and a gradient at every position.
 
     `dice_weight * Dice + crossentropy_weight * CE`, CE being the mean over an image's positions, and where the
@@ -701,7 +695,7 @@ class DiceCrossentropy(_DiceWithTerm, key="dice_crossentropy", aliases=("dice_ce
         weights = self.weights_of_all(y_pred.shape[-1])
         binary = self.binary(y_pred)
         term = Term((0.0,), binary=True, weights=weights) if binary else Term((0.0,), alphas=weights)
-        return self.mixed(y_true, y_pred, weight, term, self.dice_weight, self.crossentropy_weight)
+        return self.mixed(y_true, y_pred, weight, term, (self.dice_weight, self.crossentropy_weight))
 
     def weights_of_all(self, classes: int) -> list[float] | None:
         """The class weights with one for the background."""
@@ -713,7 +707,7 @@ class DiceCrossentropy(_DiceWithTerm, key="dice_crossentropy", aliases=("dice_ce
         return [1.0] * (classes - counting) + weights
 
 
-class DiceFocal(_DiceWithTerm, key="dice_focal"):
+class DiceFocal(MixedLoss, key="dice_focal"):
     """Dice plus focal loss, from one softmax: small regions, and the positions that are still wrong.
 
     `dice_weight * Dice + focal_weight * FL`, FL being the mean over an image's positions of `Focal` where C == 1 or
@@ -767,10 +761,10 @@ class DiceFocal(_DiceWithTerm, key="dice_focal"):
             term = Term((self.gamma,), alpha, binary=True)
         else:
             term = Term((self.gamma,), [alpha] * classes if isinstance(alpha, float) else alpha)
-        return self.mixed(y_true, y_pred, weight, term, self.dice_weight, self.focal_weight)
+        return self.mixed(y_true, y_pred, weight, term, (self.dice_weight, self.focal_weight))
 
 
-class UnifiedFocal(OverlapLoss, key="unified_focal"):
+class UnifiedFocal(MixedLoss, key="unified_focal"):
     """Focal loss and focal Tversky loss under three parameters, for one rare class.
 
     The asymmetric form: `weight` times the mean over the positions of
@@ -828,6 +822,4 @@ class UnifiedFocal(OverlapLoss, key="unified_focal"):
             y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
             activation = "softmax" if self.from_logits else None
         term = Term((self.gamma, 0.0), [1.0 - self.delta, self.delta])
-        sums = self.sums(y_true, y_pred, weight, activation=activation, term=term)
-        of_positions = numerics.ratio(sums.term, sums.positions[:, 0])
-        return self.weight * of_positions + (1.0 - self.weight) * self.over_classes(self.cost(sums))
+        return self.mixed(y_true, y_pred, weight, term, (1.0 - self.weight, self.weight), activation=activation)

@@ -24,17 +24,7 @@ def focal(y, p, *, gamma=2.0, alpha=0.25, from_logits=False, label_smoothing=0.0
 
 @oracle("categorical_focal")
 def categorical_focal(y, p, *, gamma=2.0, alpha=None, from_logits=False, label_smoothing=0.0, ignore_class=None):
-    p = np.asarray(p, "float64")
-    p = p[:, None] if p.ndim == 1 else p
-    y = one_hot(y, p.shape[-1])
-    if p.shape[-1] == 1:
-        p = np.concatenate([np.zeros_like(p), p] if from_logits else [1 - p, p], -1)
-        y = np.concatenate([1 - y, y], -1)
-    known = np.ones(y.shape[:-1]) if ignore_class is None else y.argmax(-1) != ignore_class
-    known = np.where(y.sum(-1) == 0, ignore_class is None, known)
-    y = y * (1 - label_smoothing) + label_smoothing / p.shape[-1]
-    logs = log_softmax(p) if from_logits else log_of(p)
-    p = np.exp(logs) if from_logits else p
+    y, logs, p, known = _classes(y, p, from_logits, label_smoothing, ignore_class)
     return known * (np.asarray(1.0 if alpha is None else alpha) * y * (1 - p) ** gamma * -logs).sum(-1)
 
 
