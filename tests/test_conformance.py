@@ -98,7 +98,7 @@ def test_config_rebuilds_the_same_loss(case):
 @every_loss
 def test_nonsense_for_any_parameter_raises(key):
     cls = registry.classes()[key]
-    for field in cls._parameters:
+    for field in cls._fields.values():
         with pytest.raises(ValueError, match=rf"Expected {field.name} .*Received: {field.name}='nonsense'"):
             made(key, **{field.name: "nonsense"})
 

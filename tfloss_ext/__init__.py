@@ -18,7 +18,6 @@ from tfloss_ext.classification import (
     SymmetricCrossentropy,
     Varifocal,
     WeightedKappa,
-    effective_number_weights,
 )
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.overlap import (
@@ -48,6 +47,7 @@ from tfloss_ext.regression import (
     Tweedie,
     WeightedMSE,
 )
+from tfloss_ext.weights import check_targets, effective_number_weights
 
 __version__ = "0.1.0"
 
@@ -93,6 +93,7 @@ __all__ = [
     "Varifocal",
     "WeightedKappa",
     "WeightedMSE",
+    "check_targets",
     "choice",
     "effective_number_weights",
     "flag",

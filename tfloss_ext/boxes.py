@@ -12,6 +12,7 @@ from keras import ops
 
 from tfloss_ext import numerics, shapes
 from tfloss_ext.base import Loss
+from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import choice
 
 
@@ -47,11 +48,11 @@ class BoxLoss(Loss):
     A subclass defines `penalty(pair)`. Every penalty must stay what it is when both boxes are moved and scaled alike.
     """
 
-    box_format: str = choice(options=("xyxy", "yxyx", "xywh", "cxcywh"), default="xyxy")
+    box_format: str = choice(options=("xyxy", "yxyx", "xywh", "cxcywh"), default="xyxy", kw_only=True)
 
+    @hook
     def penalty(self, pair: BoxPair) -> Any:
         """What is added to 1 - IoU."""
-        raise NotImplementedError(f"{type(self).__name__} defines no penalty(pair)")
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         boxes = len(y_pred.shape) > 1 and shapes.fits(y_true.shape, y_pred.shape)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import crossentropy, labels, numerics, shapes, simplex
+from tfloss_ext import crossentropy, labels, numerics, screening, shapes, simplex
 from tfloss_ext.base import BatchLoss
 from tfloss_ext.labels import ClassLoss
-from tfloss_ext.parameters import checked, choice, flag, number, numbers, whole
+from tfloss_ext.parameters import check_per_class, choice, flag, number, numbers, whole
 
 # What the reverse crossentropy takes for the logarithm of a target of 0.
 LOG_OF_ZERO = -4.0
@@ -200,7 +200,7 @@ class LogitAdjusted(ClassLoss, key="logit_adjusted"):
     ignore_class: int | None = whole(default=None, optional=True)
 
     def validate(self) -> None:
-        _check_per_class("class_priors", self.class_priors)
+        check_per_class("class_priors", self.class_priors)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
@@ -248,7 +248,7 @@ class LDAM(ClassLoss, key="ldam"):
     scale: float = number(default=30.0, above=0)
 
     def validate(self) -> None:
-        _check_per_class("samples_per_class", self.samples_per_class)
+        check_per_class("samples_per_class", self.samples_per_class)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
@@ -493,7 +493,7 @@ class Coral(ClassLoss, key="coral"):
 
     Shapes:
         y_pred: logits `(B, ..., K-1)`, or `(B,)` for two ranks. y_true: ranks 0, ..., K-1, whole numbers of shape
-        `(B, ...)` or `(B, ..., 1)`; a rank beyond these counts as the nearest. Values: `(B, ...)`, in nats.
+        `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
 
     Raises:
         ValueError: If the shapes do not fit, as where there is a target for each threshold.
@@ -513,8 +513,14 @@ class Coral(ClassLoss, key="coral"):
             ranks = ops.expand_dims(ranks, -1)
         if not shapes.fits(ranks.shape, (*tuple(pred.shape)[:-1], 1)):
             raise shapes.mismatch("ranks (B,) or (B, 1) for y_pred of shape (B, K-1)", y_true, y_pred)
-        ranks = ops.cast(ops.squeeze(ranks, -1), "int32")
-        return shapes.held(ranks, pred, len(pred.shape) - 1), pred
+        return shapes.held(ops.squeeze(ranks, -1), pred, len(pred.shape) - 1), pred
+
+    def classes(self, y_pred: Any) -> int:
+        return int(y_pred.shape[-1]) + 1
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        ranks = int(targets.max(initial=0)) if classes is None else classes
+        return screening.fault_of_ids(targets, ranks + 1)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return crossentropy.ordinal_from_logits(y_true, y_pred)
@@ -564,7 +570,6 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
     def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
         dtype, batch = y_pred.dtype, ops.shape(y_pred)[0]
         kept = ops.ones((batch,), dtype="bool") if kept is None else kept
-        y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=False)
         ranks = ops.arange(y_pred.shape[-1], dtype=dtype)
         distance = ops.abs(ops.expand_dims(ranks, -1) - ranks)
@@ -669,43 +674,3 @@ class BiTempered(ClassLoss, key="bi_tempered"):
         if self.label_smoothing:
             y_true = labels.smooth(labels.one_hot(y_true, y_pred), self.label_smoothing, y_pred.shape[-1], y_pred.dtype)
         return simplex.bi_tempered(y_true, y_pred, self.t1, self.t2)
-
-
-def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]:
-    """Weights of classes by the effective number of their samples, for any `alpha` or `class_weights`.
-
-    `(1 - beta) / (1 - beta**n_c)`, scaled so that the mean over the classes is 1: 1 for all at beta = 0, and toward
-    beta = 1 in proportion to 1 / n_c.
-
-    Args:
-        samples_per_class: > 0, a list with the number n_c of training samples of each class.
-        beta: In [0, 1).
-
-    Returns:
-        One number per class.
-
-    Raises:
-        ValueError: If an argument is out of its range.
-
-    Reference:
-        Cui et al., Class-Balanced Loss Based on Effective Number of Samples, arXiv:1901.05555.
-
-    Example:
-        >>> weights = effective_number_weights([1000, 10], beta=0.99)
-        >>> print([round(weight, 3) for weight in weights])
-        [0.175, 1.825]
-        >>> loss = CategoricalFocal(alpha=weights)
-    """
-    counts = checked("samples_per_class", samples_per_class, numbers(above=0))
-    _check_per_class("samples_per_class", counts)
-    beta = checked("beta", beta, number(at_least=0, below=1))
-    # 1 - beta**n without the difference, which a beta close to 1 would leave nothing of.
-    rate = math.log(beta) if beta else -math.inf
-    shares = [-1.0 / math.expm1(count * rate) for count in counts]
-    mean = math.fsum(shares) / len(shares)
-    return [share / mean for share in shares]
-
-
-def _check_per_class(name: str, value: Any) -> None:
-    if not isinstance(value, list):
-        raise ValueError(f"Expected {name} to be a list with one number per class. Received: {name}={value!r}")

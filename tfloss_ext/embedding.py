@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics, pairs, replicas, shapes
+from tfloss_ext import numerics, pairs, replicas, screening, shapes
 from tfloss_ext.base import BatchLoss, Loss
+from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import choice, flag, number, whole
 
 
@@ -58,6 +60,12 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
             raise shapes.mismatch("distances (B,) or (B, 1), or pairs (B, 2, D)", y_true, y_pred)
         return shapes.flat_ids(y_true, y_pred), y_pred
 
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        return y_true, screening.shares(y_true, 1)
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        return screening.fault_of_shares(targets)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if len(y_pred.shape) == 3:
             y_pred = pairs.distance(y_pred[:, 0], y_pred[:, 1], self.distance)
@@ -73,14 +81,16 @@ class PairLoss(BatchLoss, EmbeddingLoss):
 
     cross_replica: bool = flag(default=True, kw_only=True)
     block_size: int | None = whole(default=None, at_least=1, optional=True, kw_only=True)
-    distance: str
 
-    def kernel(self) -> pairs.Kernel:
+    @hook
+    def kernel(self) -> Any:
         """The maths of one anchor."""
-        raise NotImplementedError(f"{type(self).__name__} defines no kernel()")
 
     def read_targets(self, y_true: Any) -> Any:
         return None if y_true is None else pairs.comparable(y_true)
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        return None  # Ids of any kind, or none at all.
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         if len(y_pred.shape) != 2 or y_true is None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import shapes
+from tfloss_ext import screening, shapes
 from tfloss_ext.base import Loss
 
 # Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
@@ -65,7 +65,7 @@ class ClassLoss(Loss):
             target, axes = y_true, tuple(pred.shape)
         else:
             one = len(y_true.shape) == len(pred.shape) and y_true.shape[-1] == 1
-            target, axes = ops.cast(ops.squeeze(y_true, -1) if one else y_true, "int32"), tuple(pred.shape)[:-1]
+            target, axes = ops.squeeze(y_true, -1) if one else y_true, tuple(pred.shape)[:-1]
         if not shapes.fits(target.shape, axes):
             raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
         return shapes.held(target, pred, len(axes)), pred
@@ -75,11 +75,46 @@ class ClassLoss(Loss):
         if ignored is None:
             return None
         code = _IGNORED_FAR if self._ignores_far() else ignored
-        return ops.not_equal(class_ids(y_true, y_pred), ops.cast(code, "int32"))
+        ids = class_ids(y_true, y_pred)
+        return ops.not_equal(ids, ops.cast(code, ids.dtype))
 
     def classes(self, y_pred: Any) -> int:
         """How many classes `(..., C)` distinguishes: two where one probability is given."""
         return max(int(y_pred.shape[-1]), 2)
+
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        rank = 0 if self.couples else len(self.value_shape(y_pred))
+        if are_ids(y_true, y_pred):
+            return screening.ids(y_true, self.classes(y_pred), rank)
+        return y_true, screening.shares(y_true, rank)
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        width = classes if classes is not None else self._width()
+        if width is None:
+            dense = targets.dtype.kind == "f" and bool((targets != np.floor(targets)).any())
+        else:
+            dense = width == 1 or (targets.ndim > 1 and targets.shape[-1] == width)
+        targets = self._without_ignored(targets, dense and targets.ndim > 1 and targets.shape[-1] > 1)
+        if dense:
+            return screening.fault_of_shares(targets)
+        if width is None and screening.is_mask_of_255(targets):
+            return screening.Fault("ids, or a mask of 0 and 1", targets == 255, ": divide a mask of 0 and 255 by 255")
+        return screening.fault_of_ids(targets, width or int(targets.max(initial=0)) + 1)
+
+    def _width(self) -> int | None:
+        """How wide the predictions are by the parameters that have a number for each class."""
+        for name in self._fields:
+            value = getattr(self, name)
+            if isinstance(value, list):
+                return len(value) + (name == "class_weights" and not getattr(self, "include_background", True))
+        return None
+
+    def _without_ignored(self, targets: np.ndarray, one_hot: bool) -> np.ndarray:
+        ignored = getattr(self, "ignore_class", None)
+        if ignored is None:
+            return targets
+        dropped = np.expand_dims(targets.argmax(-1) == ignored, -1) if one_hot else targets == ignored
+        return np.where(dropped, np.zeros((), targets.dtype), targets)
 
 
 def are_ids(y_true: Any, y_pred: Any) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import labels, numerics, regions, shapes
+from tfloss_ext import labels, numerics, regions, screening, shapes
 from tfloss_ext.base import Loss
+from tfloss_ext.declaration import hook
 from tfloss_ext.labels import ClassLoss
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.regions import Sums, Term, product
@@ -28,9 +30,13 @@ class RegionLoss(ClassLoss):
     include_background: bool = flag(default=True, kw_only=True)
     ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
+    @property
+    def couples(self) -> bool:  # type: ignore[override]
+        return not self.per_image
+
+    @hook
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         """The loss of each image, `(B,)`, or of the batch, `(1,)`, with None or the weights of the positions."""
-        raise NotImplementedError(f"{type(self).__name__} defines no images(y_true, y_pred, weight)")
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         return tuple(y_pred.shape)[:1]
@@ -43,16 +49,17 @@ class RegionLoss(ClassLoss):
         images = shapes.both(mask, None if weight is None else ops.not_equal(weight, 0))
         kept = shapes.both(known, None if inside is None else ops.not_equal(inside, 0))
         kept = shapes.both(kept, None if images is None else shapes.to_rank(images, len(positions)))
-        y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
         if self.per_image:
-            return self.call(y_true, y_pred, product(inside, known)), weight, mask
+            return self.values(y_true, y_pred, kept, product(inside, known)), weight, mask
         ones = ops.ones(ops.shape(y_pred)[:1], dtype=y_pred.dtype)
         image = shapes.to_rank(product(product(ones, weight), mask), len(positions))
-        return self.call(y_true, y_pred, product(image, product(inside, known))), None, None
+        return self.values(y_true, y_pred, kept, product(image, product(inside, known))), None, None
 
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any:
         if y_pred.shape[-1] == 1 and not self.include_background:
-            raise ValueError("Expected include_background=True with one class. Received: include_background=False")
+            raise shapes.RefusedError(
+                "Expected include_background=True with one class. Received: include_background=False"
+            )
         if weight is not None:
             weight = ops.broadcast_to(ops.cast(weight, y_pred.dtype), ops.shape(y_pred)[:-1])
         return ops.broadcast_to(self.images(y_true, y_pred, weight), ops.shape(y_pred)[:1])
@@ -581,14 +588,20 @@ class Boundary(PerClassLoss, key="boundary"):
 
     Example:
         >>> import numpy as np
-        >>> mask = np.array([[[0], [0], [1], [1], [0]]])
+        >>> mask = np.array([[[0, 0, 1, 1, 0]]])
         >>> maps = signed_distance_map(mask)
-        >>> print(f"{Boundary()(maps, mask * 1.0):.4f}, {Boundary()(maps, 1.0 - mask):.4f}")
+        >>> print(f"{Boundary()(maps, mask[..., None] * 1.0):.4f}, {Boundary()(maps, 1.0 - mask[..., None]):.4f}")
         0.0000, 0.8000
     """
 
     def read_targets(self, y_true: Any) -> Any:
-        return Loss.read_targets(self, y_true)
+        maps = ops.convert_to_tensor(y_true) if y_true is not None and not ops.is_tensor(y_true) else y_true
+        if maps is not None and labels.hard(maps):
+            raise shapes.RefusedError(
+                "Expected signed distance maps, of floats, as tfloss_ext.signed_distance_map makes them of masks. "
+                f"Received: y_true of {keras.backend.standardize_dtype(maps.dtype)}"
+            )
+        return Loss.read_targets(self, maps)
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         maps, prediction = super().align(y_true, y_pred)
@@ -599,6 +612,14 @@ class Boundary(PerClassLoss, key="boundary"):
     def known(self, y_true: Any, y_pred: Any) -> Any:
         return super().known(-y_true, y_pred)
 
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        return y_true, None  # Distances may be any numbers.
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        if targets.dtype.kind == "f":
+            return screening.fault_of_numbers(targets)
+        return screening.Fault("signed distance maps, of floats", np.ones(targets.shape, bool))
+
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         sums = self.sums(y_true, y_pred, weight)
         return self.over_classes(numerics.ratio(sums.intersection, sums.positions))
@@ -608,11 +629,11 @@ def signed_distance_map(mask: Any) -> np.ndarray:
     """The distance of each position to the boundary of a region, for `Boundary`.
 
     Args:
-        mask: `(B, ..., C)` of 0 and 1, any number of spatial axes.
+        mask: `(B, ..., C)` of 0 and 1 with two or more spatial axes, or `(B, H, W)` of a single class.
 
     Returns:
-        float32 of that shape, in positions: the Euclidean distance to the region outside of it, minus (the distance to
-        the outside - 1) inside of it, and 0 where a mask is empty or full.
+        float32 of shape `(B, ..., C)`, in positions: the Euclidean distance to the region outside of it, minus (the
+        distance to the outside - 1) inside of it, and 0 where a mask is empty or full.
 
     Raises:
         ValueError: If the mask has fewer than three axes, or holds anything but 0 and 1.
@@ -620,7 +641,7 @@ def signed_distance_map(mask: Any) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> print(signed_distance_map(np.array([[[0], [0], [1], [1], [1]]]))[0, :, 0])
+        >>> print(signed_distance_map(np.array([[[0, 0, 1, 1, 1]]]))[0, 0, :, 0])
         [ 2.  1.  0. -1. -2.]
     """
     from scipy.ndimage import distance_transform_edt
@@ -630,6 +651,7 @@ def signed_distance_map(mask: Any) -> np.ndarray:
         raise ValueError(f"Expected mask of shape (B, ..., C). Received: mask.shape={mask.shape}")
     if not np.isin(mask, (0, 1)).all():
         raise ValueError(f"Expected mask of 0 and 1. Received: mask with values from {mask.min()} to {mask.max()}")
+    mask = mask[..., None] if mask.ndim == 3 else mask
     found = np.zeros(mask.shape, "float32")
     for image, c in np.ndindex(mask.shape[0], mask.shape[-1]):
         region = mask[image, ..., c].astype(bool)
@@ -757,7 +779,9 @@ class DiceFocal(MixedLoss, key="dice_focal"):
         self.per_output("alpha", classes)
         if self.binary(y_pred):
             if isinstance(alpha, list) or (alpha is not None and alpha > 1):
-                raise ValueError(f"Expected alpha in [0, 1] or None for binary decisions. Received: alpha={alpha}")
+                raise shapes.RefusedError(
+                    f"Expected alpha in [0, 1] or None for binary decisions. Received: alpha={alpha}"
+                )
             term = Term((self.gamma,), alpha, binary=True)
         else:
             term = Term((self.gamma,), [alpha] * classes if isinstance(alpha, float) else alpha)

@@ -67,8 +67,20 @@ def choice(*, options: Sequence[str], default: Any = REQUIRED, kw_only: bool = F
 
 
 def nearest(word: str, known: Sequence[str], count: int = 3) -> list[str]:
-    """The known words that a misspelt one may have meant, best first."""
-    return difflib.get_close_matches(word, known, n=count, cutoff=0.5)
+    """The known words that a misspelt one may have meant, best first and then in the order of the known ones."""
+
+    def likeness(other: str) -> float:
+        pairs = ((word.lower(), other.lower()), (_core(word), _core(other)))
+        return max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+
+    found = {other: likeness(other) for other in known}
+    return sorted((other for other in known if found[other] >= 0.6), key=lambda other: -found[other])[:count]
+
+
+def _core(word: str) -> str:
+    """What is left of a name without what people add or leave out: `focal_loss`, `FocalLoss` and `focal` are one."""
+    plain = word.lower().replace("_", "").replace("-", "").replace(" ", "")
+    return plain.removesuffix("loss") or plain
 
 
 def _field(default: Any, kw_only: bool, spec: Any) -> Any:
@@ -81,8 +93,8 @@ def check(field: dataclasses.Field[Any], value: Any) -> Any:
     try:
         return spec.check(value)
     except (TypeError, ValueError, OverflowError) as error:
-        expected = f"{field.name} {spec.expected}"
-        raise ValueError(f"Expected {expected}. Received: {field.name}={value!r}") from error
+        why = f" ({error})" if isinstance(error, _MisunderstoodError) else ""
+        raise ValueError(f"Expected {field.name} {spec.expected}. Received: {field.name}={value!r}{why}") from error
 
 
 def checked(name: str, value: Any, declared: Any) -> Any:
@@ -91,10 +103,31 @@ def checked(name: str, value: Any, declared: Any) -> Any:
     return check(declared, value)
 
 
+class _MisunderstoodError(ValueError):
+    """A value that could be read as a number, and would then not do what was meant."""
+
+
 def _plain(value: Any) -> float:
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError
+    # The variables of Keras and TensorFlow, the parameters of PyTorch.
+    if hasattr(value, "assign") or getattr(value, "requires_grad", False):
+        raise _MisunderstoodError("a loss holds no state: the number that a variable has now would stay")
     return float(value)
+
+
+def check_per_class(name: str, value: Any) -> None:
+    """Raise where a number stands for all classes, and each needs its own."""
+    if not isinstance(value, list):
+        raise ValueError(f"Expected {name} to be a list with one number per class. Received: {name}={value!r}")
+
+
+def _in_order(values: Any) -> Any:
+    """A sequence, whose index, where it has one as those of pandas, is its order."""
+    index = getattr(values, "index", None)
+    if index is not None and not callable(index) and list(index) != list(range(len(values))):
+        raise _MisunderstoodError("its index is not 0, 1, 2, ...: sort it by class, as with sort_index()")
+    return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +147,7 @@ class _Number:
         if self.minus_infinity and (value == "-inf" if isinstance(value, str) else _plain(value) == -math.inf):
             return "-inf"  # JSON has no infinity.
         if self.many and np.ndim(value) == 1 and len(value):
-            return [self._check_one(item) for item in value]
+            return [self._check_one(item) for item in _in_order(value)]
         return self._check_one(value)
 
     def _check_one(self, value: Any) -> float:

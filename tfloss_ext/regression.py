@@ -7,10 +7,12 @@ import functools
 import math
 from typing import Any
 
+import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics, shapes
+from tfloss_ext import numerics, screening, shapes
 from tfloss_ext.base import Loss
+from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import flag, number, numbers
 
 
@@ -22,16 +24,21 @@ class RegressionLoss(Loss):
 
     ignore_nan: bool = flag(default=False, kw_only=True)
 
+    @hook
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
         """The value per output, in the shape of `y_true`."""
-        raise NotImplementedError(f"{type(self).__name__} defines no penalty(y_true, y_pred)")
 
-    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    @hook
+    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> Any:
         """The gradients with respect to both, from that of the penalty, which broadcasts over the outputs."""
-        raise NotImplementedError(f"{type(self).__name__} defines no pull_back(upstream, y_true, y_pred)")
 
     def known(self, y_true: Any, y_pred: Any) -> Any:
         return ops.any(ops.logical_not(ops.isnan(y_true)), axis=-1) if self.ignore_nan else None
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        return super().fault(
+            np.nan_to_num(targets, posinf=np.inf, neginf=-np.inf) if self.ignore_nan else targets, classes
+        )
 
     def spread(self, mask: Any) -> Any:
         """A mask over the targets as one over the predictions."""
@@ -52,7 +59,7 @@ class RegressionLoss(Loss):
             return ops.mean(penalty, axis=-1) if share is None else ops.sum(share * penalty, axis=-1)
 
         # The mean is inside, so that its gradient is not spread over an array of its own.
-        def backward(upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        def backward(upstream: Any, y_true: Any, y_pred: Any) -> Any:
             outputs = ops.cast(ops.shape(y_true)[-1], upstream.dtype)
             upstream = ops.expand_dims(upstream / outputs if share is None else upstream, -1)
             return self.pull_back(upstream if share is None else upstream * share, y_true, y_pred)
@@ -66,13 +73,13 @@ class ErrorLoss(RegressionLoss):
     A subclass defines `cost(error)` and its derivative `slope(error)`.
     """
 
+    @hook
     def cost(self, error: Any) -> Any:
         """The value per output."""
-        raise NotImplementedError(f"{type(self).__name__} defines no cost(error)")
 
+    @hook
     def slope(self, error: Any) -> Any:
         """The derivative of the cost."""
-        raise NotImplementedError(f"{type(self).__name__} defines no slope(error)")
 
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
         return self.cost(y_pred - y_true)

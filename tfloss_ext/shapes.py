@@ -29,9 +29,13 @@ def held(tensor: Any, like: Any, rank: int) -> Any:
     return ops.squeeze(ops.concatenate([ops.expand_dims(tensor, -1), nothing], axis=-1), -1)
 
 
-def mismatch(expected: str, y_true: Any, y_pred: Any) -> ValueError:
+class RefusedError(ValueError):
+    """What a loss was called with, or its parameters beside that, makes no sense; the loss adds its name."""
+
+
+def mismatch(expected: str, y_true: Any, y_pred: Any) -> RefusedError:
     shapes = f"y_true.shape={_show(y_true)}, y_pred.shape={_show(y_pred)}"
-    return ValueError(f"Expected {expected}. Received: {shapes}")
+    return RefusedError(f"Expected {expected}. Received: {shapes}")
 
 
 def _show(tensor: Any) -> str:
@@ -62,7 +66,7 @@ def to_leading_axes(weight: Any, shape: tuple[int | None, ...], name: str) -> An
         rank = len(shape)
     leading = tuple(weight.shape)
     if rank > len(shape) or not all(a in (b, 1, None) or b is None for a, b in zip(leading, shape[:rank], strict=True)):
-        raise ValueError(
+        raise RefusedError(
             f"Expected {name} to match the first axes of the loss values, {shape}. Received: {name}.shape={leading}"
         )
     return to_rank(weight, len(shape))

@@ -68,7 +68,9 @@ def required(key: str) -> dict[str, Any]:
     """Arguments for the parameters of a loss that have no default, as its first case gives them."""
     case = cases(key)[0]
     return {
-        field.name: case.parameters[field.name] for field in type(case.loss())._parameters if field.default is REQUIRED
+        field.name: case.parameters[field.name]
+        for field in type(case.loss())._fields.values()
+        if field.default is REQUIRED
     }
 
 

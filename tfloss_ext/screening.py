@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets that say nothing, ids of no class and shares beyond [0, 1]: refused where they are seen, otherwise found."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfloss_ext.shapes import RefusedError
+
+# How far beyond [0, 1] a dense target may be, as rounding and resizing leave it.
+TOLERANCE = 1e-3
+
+
+def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Any]:
+    """Targets as ids, int32 and each that of a class, and a mask over the first `rank` axes of where one was not.
+
+    The mask is None where the targets could be seen.
+
+    Raises:
+        RefusedError: If one is seen that is no id of a class.
+    """
+    values = seen(targets)
+    if values is not None:
+        refuse(values, fault_of_ids(values, classes))
+        return ops.cast(targets, "int32"), None
+    known = ops.logical_and(targets >= 0, targets < classes)
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(targets.dtype)):
+        known = ops.logical_and(known, ops.equal(targets, ops.floor(targets)))
+    targets = ops.cast(ops.where(known, targets, ops.zeros((), targets.dtype)), "int32")
+    axes = tuple(range(rank, len(targets.shape)))
+    return targets, ops.logical_not(ops.all(known, axis=axes) if axes else known)
+
+
+def shares(targets: Any, rank: int) -> Any:
+    """A mask over the first `rank` axes of where dense targets are beyond [0, 1]; None where they could be seen.
+
+    Raises:
+        RefusedError: If one is seen that is beyond.
+    """
+    dtype = keras.backend.standardize_dtype(targets.dtype)
+    if dtype == "bool":
+        return None
+    values = seen(targets)
+    if values is not None:
+        refuse(values, fault_of_shares(values))
+        return None
+    axes = tuple(range(rank, len(targets.shape)))
+    # Two reductions, which read, instead of masks, which are written; a 0 more changes nothing, and axes may be empty.
+    least = ops.min(targets, axis=axes, initial=0) if axes else targets
+    most = ops.max(targets, axis=axes, initial=0) if axes else targets
+    low, high = (-TOLERANCE, 1.0 + TOLERANCE) if keras.backend.is_float_dtype(dtype) else (0, 1)
+    return ops.logical_not(ops.logical_and(least >= low, most <= high))
+
+
+class Fault(NamedTuple):
+    """What is wrong with targets.
+
+    Attributes:
+        expected: What they should be.
+        wrong: Where they are not.
+        hint: What it looks like, or nothing.
+    """
+
+    expected: str
+    wrong: np.ndarray
+    hint: str = ""
+
+
+def fault_of_ids(values: np.ndarray, classes: int) -> Fault | None:
+    """What is wrong with values that should be whole numbers from 0 to classes - 1."""
+    # Without its sign a negative number is a very large one: a single pass over what is nearly always right.
+    if not values.size or (values.dtype == np.int32 and values.view(np.uint32).max() < classes):
+        return None
+    wrong = ~((values >= 0) & (values < classes) & (values == np.floor(values)))
+    if not wrong.any():
+        return None
+    hint = ": ids begin at 0" if values.min() >= 1 and values.max() == classes else ""
+    return Fault(f"ids of {classes} classes, 0 to {classes - 1}", wrong, hint)
+
+
+def fault_of_shares(values: np.ndarray) -> Fault | None:
+    """What is wrong with values that should be in [0, 1]."""
+    if not values.size or (values.min() >= -TOLERANCE and values.max() <= 1.0 + TOLERANCE):
+        return None
+    wrong = ~((values >= -TOLERANCE) & (values <= 1.0 + TOLERANCE))
+    return Fault("targets in [0, 1]", wrong, ": divide a mask of 0 and 255 by 255" if is_mask_of_255(values) else "")
+
+
+def fault_of_numbers(values: np.ndarray) -> Fault | None:
+    """What is wrong with values that should be finite."""
+    wrong = ~np.isfinite(values)
+    return Fault("finite targets", wrong) if wrong.any() else None
+
+
+def is_mask_of_255(values: np.ndarray) -> bool:
+    """Whether values are 0 and 255, and nothing else."""
+    return values.size > 0 and values.max() == 255 and bool(np.isin(values, (0, 255)).all())
+
+
+def refuse(values: np.ndarray, fault: Fault | None) -> None:
+    """Raise where there is a fault."""
+    if fault is not None:
+        count = int(fault.wrong.sum())
+        raise RefusedError(f"Expected {fault.expected}. {received(values, fault, count)}{fault.hint}")
+
+
+def received(values: np.ndarray, fault: Fault, count: int, of: str = "") -> str:
+    """The first value that is wrong and its place, and of how many."""
+    place = np.unravel_index(int(np.argmax(fault.wrong)), fault.wrong.shape)
+    where = ", ".join(str(int(i)) for i in place)
+    more = f" and {count - 1} more" if count > 1 else ""
+    return f"Received: {values[place]!s} at y_true[{where}]{of}{more}"
+
+
+def seen(tensor: Any) -> np.ndarray | None:
+    """The values of a tensor where looking costs next to nothing: they are computed, and in this machine's memory."""
+    backend = keras.backend.backend()
+    there = False
+    if backend == "tensorflow":
+        there = hasattr(tensor, "numpy") and "CPU" in tensor.device
+    elif backend == "jax":
+        import jax
+
+        there = not isinstance(tensor, jax.core.Tracer) and tensor.is_fully_addressable
+        there = there and all(device.platform == "cpu" for device in tensor.devices())
+    elif backend == "torch":
+        import torch
+
+        there = tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+        tensor = tensor.detach()
+    return np.asarray(tensor) if there else None
