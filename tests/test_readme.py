@@ -29,10 +29,7 @@ def test_the_code_runs_and_its_models_train(monkeypatch):
     assert type(keras.losses.get("cauchy")) is scope["Cauchy"]
     assert len(BLOCKS) == 3
     for name in ("cauchy", "Custom>Cauchy"):
-        registry._factories.pop(name)
-        if registry._table is not None:
-            registry._table.pop(name)
-    registry._classes.pop("cauchy")
+        registry.unregister(name)
 
 
 def test_the_table_names_every_loss():

@@ -76,7 +76,7 @@ def one_output_fit(loss):
 
 
 def needs_arguments(name: str) -> bool:
-    parameters = inspect.signature(registry._factories[name]).parameters.values()
+    parameters = inspect.signature(registry._owners[name][-1]).parameters.values()
     return any(parameter.default is inspect.Parameter.empty for parameter in parameters)
 
 
@@ -86,8 +86,8 @@ BY_STRING = [key for key in CLASSES if not needs_arguments(key)]
 @pytest.fixture(autouse=True)
 def _names_left_as_they_were():
     """Takes out again what a test has registered."""
-    places = [TABLE, registry._factories, registry._classes, keras.saving.get_custom_objects()]
-    before = [dict(place) for place in places]
+    places = [TABLE, registry._owners, registry._keys, keras.saving.get_custom_objects()]
+    before = [{name: list(x) if isinstance(x, list) else x for name, x in place.items()} for place in places]
     yield
     for place, content in zip(places, before, strict=True):
         place.clear()
@@ -168,7 +168,7 @@ def test_names_are_sorted_and_bare_and_all_known_to_keras():
     assert names == sorted(set(names))
     assert {name for names in KEYS.values() for name in names} | set(PRESETS) <= set(names)
     assert not [name for name in names if ">" in name]
-    assert all(TABLE[name] is registry._factories[name] for name in names)
+    assert all(TABLE[name] is registry._owners[name][-1] for name in names)
 
 
 def test_classes_cannot_be_changed_through_the_answer():
@@ -196,6 +196,26 @@ def test_get_knows_the_names_of_keras():
     assert tfloss_ext.get("Huber", delta=2.0).name == "huber_loss"
 
 
+@pytest.mark.parametrize("name", ["huber", "Huber", keras.losses.huber, keras.losses.Huber])
+def test_get_passes_parameters_on_to_the_losses_of_keras(name):
+    loss = tfloss_ext.get(name, delta=2.0, reduction=None)
+    np.testing.assert_allclose(loss([[0.0]], [[5.0]]), [2.0 * 5.0 - 0.5 * 4.0])
+
+
+def test_every_function_of_keras_that_has_a_class_takes_parameters():
+    functions = {name: loss for name, loss in TABLE.items() if inspect.isfunction(loss)}
+    classes = {loss.__name__ for loss in private.ALL_OBJECTS if inspect.isclass(loss)}
+    assert len(functions) > 25
+    for name, function in functions.items():
+        assert type(tfloss_ext.get(name, reduction="sum")).__name__ in classes, (name, function)
+
+
+@pytest.mark.parametrize("key", BY_STRING)
+def test_get_takes_the_name_of_a_class_ours_first(key):
+    assert type(tfloss_ext.get(CLASSES[key].__name__)) is CLASSES[key]
+    assert CLASSES[key].__name__ not in tfloss_ext.names()
+
+
 def test_get_returns_what_already_is_a_loss():
     loss = tfloss_ext.Focal(gamma=3.0)
     assert tfloss_ext.get(loss) is loss
@@ -204,7 +224,7 @@ def test_get_returns_what_already_is_a_loss():
 
 
 @pytest.mark.parametrize(
-    "identifier", ["mse", tfloss_ext.Focal(), {"class_name": "tfloss_ext>Focal", "config": {}}], ids=repr
+    "identifier", [len, tfloss_ext.Focal(), {"class_name": "tfloss_ext>Focal", "config": {}}], ids=repr
 )
 def test_get_refuses_parameters_for_what_takes_none(identifier):
     with pytest.raises(ValueError, match="Expected a name or a class with parameters"):
@@ -226,6 +246,10 @@ def test_get_checks_the_parameters():
         ("triplet_semihard", "triplet_semi_hard"),
         ("mean_squared_eror", "mean_squared_error"),
         ("tfloss_ext>Foca", "tfloss_ext>Focal"),
+        ("focal_loss", "focal"),
+        ("FocalLoss", "focal"),
+        ("Fokal", "focal"),
+        ("dice loss", "dice_loss"),
     ],
 )
 def test_an_unknown_name_lists_the_nearest_ones_first(wrong, meant):
@@ -233,17 +257,29 @@ def test_an_unknown_name_lists_the_nearest_ones_first(wrong, meant):
         tfloss_ext.get(wrong)
 
 
-def test_a_name_like_no_other_lists_all():
+@pytest.mark.parametrize("wrong", ["Fokal", "focl", "triplet_lss", "dicee", "mean_squared_eror"])
+def test_no_loss_is_listed_twice(wrong):
+    with pytest.raises(ValueError, match="The nearest names are") as caught:
+        tfloss_ext.get(wrong)
+    hints = re.findall("'([^']+)'", str(caught.value).split(": ", 2)[2])
+    assert 1 <= len(hints) <= 3
+    found = [TABLE[hint] for hint in hints]
+    assert len(set(map(id, found))) == len(found)
+
+
+@pytest.mark.parametrize("wrong", ["#", "ssim"])
+def test_a_name_like_no_other_lists_all(wrong):
     with pytest.raises(ValueError, match="Unknown loss") as caught:
-        tfloss_ext.get("#")
+        tfloss_ext.get(wrong)
     assert all(f"'{name}'" in str(caught.value) for name in tfloss_ext.names())
+    assert "'Loss'" not in str(caught.value)
 
 
 # The names of Keras
 
 
 def test_no_name_of_keras_is_replaced():
-    ours = set(registry._factories)
+    ours = set(registry._owners)
     assert not ours & {loss.__name__ for loss in private.ALL_OBJECTS}
     assert all(TABLE[loss.__name__] is loss for loss in private.ALL_OBJECTS)
     others = {name: value.__module__ for name, value in TABLE.items() if name not in ours}
@@ -265,7 +301,7 @@ def test_a_bare_class_name_is_no_key(key):
 
 def test_dice_and_tversky_and_their_kind_stay_those_of_keras():
     assert type(keras.losses.get("Dice")) is keras.losses.Dice
-    assert type(tfloss_ext.get("Dice")) is keras.losses.Dice
+    assert type(tfloss_ext.get("Dice")) is tfloss_ext.Dice
     assert type(keras.losses.get("LogCosh")) is keras.losses.LogCosh
     assert keras.losses.get("dice") is keras.losses.dice
     assert keras.losses.get("log_cosh") is keras.losses.log_cosh
@@ -278,6 +314,9 @@ def test_a_key_of_keras_warns_and_stays_its_own(name):
 
         class Probe(tfloss_ext.Loss, key=name):
             """A loss with a name that is taken."""
+
+            def call(self, y_true, y_pred):
+                return ops.mean(y_pred - y_true, axis=-1)
 
     assert caught[0].filename == __file__
     assert TABLE[name] is before
@@ -330,25 +369,69 @@ def test_a_cell_that_runs_again_replaces_its_class():
 @pytest.mark.parametrize(
     "arguments", [{}, {"key": "other", "aliases": ("probe",)}, {"key": "o", "presets": {"probe": {}}}]
 )
-def test_a_name_that_another_class_has_raises(arguments):
+def test_a_name_that_another_class_has_goes_to_the_new_one_with_a_warning_and_comes_back(arguments):
     first = define()
-    with pytest.raises(ValueError, match=r"a name that is free.*'probe'"):
-        define("Other", module="elsewhere", **arguments)
-    assert type(keras.losses.get("probe")) is first
-    assert "other" not in TABLE
+    with pytest.warns(RuntimeWarning, match=r"notebook.Probe .*'probe'.* elsewhere.Other") as caught:
+        second = define("Other", module="elsewhere", **arguments)
+    assert len(caught) == 1
+    for get in (keras.losses.get, tfloss_ext.get):
+        assert type(get("probe")) is second
+        assert type(get("Custom>Probe")) is first
+    registry.unregister("probe")
+    for get in (keras.losses.get, tfloss_ext.get):
+        assert type(get("probe")) is first
+        assert type(get("Custom>Other")) is second
+    assert registry.classes()["probe"] is first
 
 
-def test_a_key_of_this_package_cannot_be_taken():
-    with pytest.raises(ValueError, match="'focal'"):
-        define("Focal", key="focal")
+def test_a_key_of_this_package_can_be_taken_and_given_back():
+    with pytest.warns(RuntimeWarning, match=r"tfloss_ext.classification.Focal by the name of 'focal'") as caught:
+        mine = define("Focal", key="focal")
+    assert len(caught) == 1
+    assert type(keras.losses.get("focal")) is mine
+    assert type(tfloss_ext.get("binary_focal")) is tfloss_ext.Focal
+    assert registry.classes()["focal"] is mine
+    registry.unregister("focal")
     assert type(keras.losses.get("focal")) is tfloss_ext.Focal
+    assert registry.classes() == CLASSES
 
 
-def test_a_class_that_is_refused_leaves_no_trace():
-    first = define()
-    with pytest.raises(ValueError, match="Expected a name that is free"):
-        define(module="elsewhere", key="other")
-    assert keras.saving.get_registered_object("Custom>Probe") is first
+def test_a_script_that_is_also_imported_may_define_its_loss_twice():
+    define(module="__main__")
+    with pytest.warns(RuntimeWarning, match="What was __main__.Probe by the name of 'probe', 'Custom>Probe' is now"):
+        second = define(module="script")
+    assert type(keras.losses.get("probe")) is second
+    assert keras.saving.get_registered_object("Custom>Probe") is second
+    registry.unregister("Custom>Probe")
+    assert keras.saving.get_registered_object("Custom>Probe").__module__ == "__main__"
+
+
+def test_a_name_that_no_other_class_had_is_free_again():
+    define(aliases=("probing",))
+    for name in ("probe", "Custom>Probe"):
+        registry.unregister(name)
+        assert name not in TABLE
+        assert name not in keras.saving.get_custom_objects()
+        with pytest.raises(ValueError, match="Unknown loss"):
+            tfloss_ext.get(name)
+    assert "probe" not in registry.classes()
+    assert type(keras.losses.get("probing")).__name__ == "Probe"
+
+
+def test_a_cell_that_runs_again_leaves_one_owner():
+    for _ in range(3):
+        define()
+    registry.unregister("probe")
+    assert "probe" not in tfloss_ext.names()
+
+
+@pytest.mark.parametrize("name", ["mse", "nothing"])
+def test_only_names_of_this_package_can_be_taken_back(name):
+    with pytest.raises(
+        ValueError, match=f"Expected a name that this package or a loss declared with it has. Received: '{name}'"
+    ):
+        registry.unregister(name)
+    assert TABLE["mse"] is keras.losses.mean_squared_error
 
 
 # A Keras that keeps its losses elsewhere

@@ -86,9 +86,9 @@ def changed(cls: type) -> dict:
 
 @functools.cache
 def _changed(cls: type) -> dict:
-    required = [field for field in cls._parameters if field.default is parameters.REQUIRED]
+    required = [field for field in cls._fields.values() if field.default is parameters.REQUIRED]
     given = {field.name: changes(field)[0] for field in required}
-    arguments = together(cls, list(cls._parameters), given)
+    arguments = together(cls, list(cls._fields.values()), given)
     assert arguments is not None, f"{cls.__name__}: no values in VALUES, or no input in INPUTS, fit"
     return {**arguments, **COMMON}
 
@@ -121,8 +121,8 @@ def same(one: keras.losses.Loss, two: keras.losses.Loss) -> bool:
 
 def test_the_config_has_every_argument_and_no_default_is_left(other):
     config = other.get_config()
-    assert list(config) == [*(field.name for field in other._parameters), "reduction", "name", "dtype"]
-    usual = {field.name: field.default for field in other._parameters}
+    assert list(config) == [*(field.name for field in other._fields.values()), "reduction", "name", "dtype"]
+    usual = {field.name: field.default for field in other._fields.values()}
     usual |= {"reduction": "sum_over_batch_size", "name": other.key, "dtype": None}
     assert [name for name in config if config[name] == usual[name]] == []
     assert config == changed(type(other))
@@ -323,7 +323,7 @@ OURS = {key: cls for key, cls in CLASSES.items() if cls.__module__.startswith("t
 STRINGS = [
     name
     for name in tfloss_ext.names()
-    if registry._factories[name].__module__.startswith("tfloss_ext.") and string_works(name)
+    if registry._owners[name][-1].__module__.startswith("tfloss_ext.") and string_works(name)
 ]
 FILES = [
     (kind, name, ending)

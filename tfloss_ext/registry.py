@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 PACKAGE = "tfloss_ext"
 
-_factories: dict[str, type] = {}
-_classes: dict[str, type[Loss]] = {}
+# Every class that has a name, the one that has it now last; and the names that are keys.
+_owners: dict[str, list[type]] = {}
+_keys: dict[str, None] = {}
 
 
 def _find_table() -> dict[str, Any] | None:
@@ -44,17 +45,66 @@ _table = _find_table()
 
 def register(cls: type[Loss], key: str, *, aliases: tuple[str, ...], package: str, presets: Mapping[str, Any]) -> None:
     """Make a loss known to Keras under its key, its aliases, its presets and its registered name."""
-    names: dict[str, type] = dict.fromkeys((key, *aliases, f"{package}>{cls.__name__}"), cls)
+    names: dict[str, type] = dict.fromkeys((key, *aliases), cls)
     names |= {name: _preset(cls, name, parameters) for name, parameters in presets.items()}
+    # Keras saves a class under its registered name, and HDF5 files do so with the presets.
+    names |= {f"{package}>{factory.__name__}": factory for factory in (cls, *names.values())}
+    replaced: dict[str, list[str]] = {}
     for name, factory in names.items():
-        if name in _factories and not _same_definition(_factories[name], factory):
-            raise ValueError(f"Expected a name that is free. Received: {name!r}, which {_factories[name]} has")
-    for factory in set(names.values()):
-        keras.saving.register_keras_serializable(package=package, name=factory.__name__)(factory)
-    for name, factory in names.items():
+        owners = _owners.setdefault(name, [])
+        if owners and _same_definition(owners[-1], factory):
+            owners[-1] = factory
+        else:
+            if owners:
+                replaced.setdefault(_described(owners[-1]), []).append(repr(name))
+            owners.append(factory)
         _offer_to_keras(name, factory)
-        _factories[name] = factory
-    _classes[key] = cls
+        if ">" in name:
+            keras.saving.register_keras_serializable(package=package, name=factory.__name__)(factory)
+    _keys[key] = None
+    for other, taken in replaced.items():
+        warnings.warn(
+            f"What was {other} by the name of {', '.join(taken)} is now {_described(cls)}. "
+            f"{PACKAGE}.registry.unregister(name) gives a name back.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def unregister(name: str) -> None:
+    """Take a name back from the class that has it; the class that had it before has it again, or no one.
+
+    Args:
+        name: A key, an alias, a preset or a registered name (`"Custom>MyLoss"`), one at a time.
+
+    Raises:
+        ValueError: If no loss of this package or registered with it has that name.
+
+    Example:
+        >>> from tfloss_ext import Loss, registry
+        >>> class Mine(Loss, key="mine", package="notebook"):
+        ...     def call(self, y_true, y_pred):
+        ...         return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+        >>> registry.unregister("mine")
+        >>> "mine" in registry.names()
+        False
+        >>> registry.unregister("notebook>Mine")
+    """
+    if name not in _owners:
+        hints = "".join(f" Did you mean {hint!r}?" for hint in nearest(name, list(_owners), 1))
+        raise ValueError(
+            f"Expected a name that this package or a loss declared with it has. Received: {name!r}.{hints}"
+        )
+    taken = _owners[name].pop()
+    if not _owners[name]:
+        del _owners[name]
+    for place in (_table, keras.saving.get_custom_objects()):
+        if place is None or place.get(name) is not taken:
+            continue
+        if name in _owners:
+            place[name] = _owners[name][-1]
+        else:
+            del place[name]
 
 
 def _same_definition(old: type, new: type) -> bool:
@@ -62,11 +112,16 @@ def _same_definition(old: type, new: type) -> bool:
     return (old.__module__, old.__qualname__) == (new.__module__, new.__qualname__)
 
 
+def _described(factory: type) -> str:
+    return f"{factory.__module__}.{factory.__qualname__}"
+
+
 def _offer_to_keras(name: str, factory: type) -> None:
     if _table is None:
         return
-    taken = name in _table and _table[name] is not _factories.get(name)
-    if taken and not (inspect.isclass(_table[name]) and _same_definition(_table[name], factory)):
+    held = _table.get(name)
+    known = held is None or any(held is owner for owner in _owners[name])
+    if not known and not (inspect.isclass(held) and _same_definition(held, factory)):
         warnings.warn(
             f"Keras has a loss named {name!r} of its own, which stays: {PACKAGE}.get({name!r}) gives ours.",
             RuntimeWarning,
@@ -95,9 +150,9 @@ def get(identifier: Any, **parameters: Any) -> Any:
     """The loss with this name, with these parameters.
 
     Args:
-        identifier: A key or alias (`"focal"`), a registered name (`"tfloss_ext>Focal"`), a name of Keras's own
-            (`"mse"`), a loss class, a config, an instance or a function.
-        **parameters: Arguments of the constructor, where the identifier names a class.
+        identifier: A key or alias (`"focal"`), a registered name (`"tfloss_ext>Focal"`), the name of a class (ours
+            first: `"Dice"`), a name of Keras's own (`"mse"`), a loss class, a config, an instance or a function.
+        **parameters: Arguments of the constructor, of Keras's own losses too.
 
     Returns:
         A `keras.losses.Loss`, or a function where Keras has one by that name.
@@ -110,9 +165,13 @@ def get(identifier: Any, **parameters: Any) -> Any:
         >>> import tfloss_ext
         >>> tfloss_ext.get("focal", gamma=3.0)
         Focal(gamma=3.0)
+        >>> type(tfloss_ext.get("huber", delta=2.0)).__name__
+        'Huber'
     """
     if isinstance(identifier, str):
-        identifier = _factories[identifier] if identifier in _factories else _keras_loss(identifier)
+        identifier = _by_name(identifier)
+    if parameters and inspect.isfunction(identifier):
+        identifier = _class_of(identifier)
     if inspect.isclass(identifier):
         return identifier(**parameters)
     if parameters:
@@ -120,15 +179,37 @@ def get(identifier: Any, **parameters: Any) -> Any:
     return keras.losses.get(identifier)
 
 
-def _keras_loss(name: str) -> Any:
-    """What Keras has by that name, a class or a function."""
+def _by_name(name: str) -> Any:
+    """A class of ours, or what Keras has by that name, a class or a function."""
+    if name in _owners:
+        return _owners[name][-1]
+    for cls in classes().values():
+        if cls.__name__ == name:
+            return cls
     if _table is not None and name in _table:
         return _table[name]
     try:
         return keras.losses.get(name)
     except ValueError as error:
-        hints = nearest(name.lower(), [*_factories, *(_table or {})]) or names()
+        hints = _nearest_names(name) or names()
         raise ValueError(f"Unknown loss: {name!r}. The nearest names are: {', '.join(map(repr, hints))}") from error
+
+
+def _class_of(function: Any) -> Any:
+    """The class with the name of a function of Keras, or the function where there is none."""
+    plain = function.__name__.replace("_", "")
+    found = [loss for name, loss in (_table or {}).items() if inspect.isclass(loss) and name.lower() == plain]
+    return found[0] if found else function
+
+
+def _nearest_names(word: str) -> list[str]:
+    """At most three names, best first, that a misspelt one may have meant, each of another loss."""
+    known = {name: owners[-1] for name, owners in _owners.items() if (">" in name) == (">" in word)}
+    known |= {name: loss for name, loss in (_table or {}).items() if name not in _owners and name != "Loss"}
+    hints: dict[Any, str] = {}
+    for name in nearest(word, list(known), len(known)):
+        hints.setdefault(known[name], name)
+    return list(hints.values())[:3]
 
 
 def names() -> list[str]:
@@ -139,12 +220,13 @@ def names() -> list[str]:
         >>> "focal" in tfloss_ext.names()
         True
     """
-    return sorted(name for name in _factories if ">" not in name)
+    return sorted(name for name in _owners if ">" not in name)
 
 
 def classes() -> dict[str, type[Loss]]:
     """Key and class of every registered loss, in the order of their definition."""
-    return dict(_classes)
+    current = {key: _owners[key][-1] for key in _keys if key in _owners}
+    return {key: cls for key, cls in current.items() if getattr(cls, "key", None) == key}
 
 
 def keras_mask(tensor: Any) -> Any:
