@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What type checkers see of the package is what it is. What they say of it, `tools/check_types.py` looks at."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_stub_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("stubs", ROOT / "tools" / "stubs.py")
+    stubs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stubs)
+    assert stubs.STUB.read_text() == stubs.stub(), "run `python tools/stubs.py`"
