@@ -1,0 +1,2673 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made from the declarations by `python tools/stubs.py`: change those, then run it again.
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, dataclass_transform, overload
+
+import keras
+import numpy as np
+
+from tfloss_ext import pairs
+from tfloss_ext.boxes import BoxPair
+from tfloss_ext.regions import Sums, Term
+
+__version__: str
+
+_Reduction: TypeAlias = Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"]
+_Kept_co = TypeVar("_Kept_co", covariant=True)
+_Given_contra = TypeVar("_Given_contra", contravariant=True)
+_Class = TypeVar("_Class")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# An array or a series.
+class _Array(Protocol):
+    def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+# A `keras.DTypePolicy`, or a dtype of NumPy or TensorFlow.
+class _DType(Protocol):
+    @property
+    def name(self) -> str: ...
+
+# An attribute that is kept as one type and takes others, as the parameter of the constructor does.
+class _Kept(Generic[_Kept_co, _Given_contra]):
+    def __get__(self, instance: object, owner: type | None = None, /) -> _Kept_co: ...
+    def __set__(self, instance: object, value: _Given_contra, /) -> None: ...
+
+# Keras comes without types. To mypy it is Any, and a class below Any takes every argument.
+MYPY: bool
+if MYPY:
+    class _KerasLoss: ...  # pyright: ignore[reportRedeclaration]
+
+else:
+    class _KerasLoss(keras.losses.Loss):
+        dtype: Any  # pyright: ignore[reportIncompatibleMethodOverride]
+
+def _field(*, default: Any = ..., kw_only: bool = False) -> Any: ...
+def choice(*, options: Sequence[str], default: Any = ..., kw_only: bool = False) -> Any: ...
+def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]: ...
+def flag(*, default: Any = ..., kw_only: bool = False) -> Any: ...
+def names() -> list[str]: ...
+def number(
+    *,
+    default: Any = ...,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    optional: bool = False,
+    minus_infinity: bool = False,
+    kw_only: bool = False,
+) -> Any: ...
+def numbers(
+    *,
+    default: Any = ...,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    optional: bool = False,
+    kw_only: bool = False,
+) -> Any: ...
+def signed_distance_map(mask: Any) -> np.ndarray: ...
+def whole(*, default: Any = ..., at_least: int | None = None, optional: bool = False, kw_only: bool = False) -> Any: ...
+
+@dataclass_transform(eq_default=False, field_specifiers=(number, numbers, whole, flag, choice, _field))
+class _Declared(_KerasLoss): ...
+
+class Loss(_Declared):
+    """A Keras loss that is declared rather than written out.
+
+    A subclass states its parameters with their defaults and ranges, and its maths. From that come the constructor,
+    `get_config`, the checks, `repr`, the names that `compile(loss=...)` understands, and the rules that hold for every
+    loss: weights aligned on the left, masks, no NaN from what is weighted away, at least float32 inside.
+
+    Class arguments:
+        key: The bare name, also the default of `name`. A class without one is an abstract family.
+        aliases: Further bare names.
+        presets: Further bare names that stand for the class with other defaults, `{"name": {"parameter": value}}`.
+        package: The first part of the registered name, `"Custom"` outside this package as in Keras.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: The name of the instance; None means the key.
+        dtype: The precision of the computation, None meaning Keras's `floatx`; below float32 it is raised to float32.
+
+    Example:
+        >>> from tfloss_ext import Loss, number
+        >>> class Cauchy(Loss, key="cauchy"):
+        ...     scale: float = number(default=1.0, above=0)
+        ...
+        ...     def call(self, y_true, y_pred):
+        ...         return keras.ops.mean(keras.ops.log1p(((y_pred - y_true) / self.scale) ** 2), axis=-1)
+        >>> Cauchy(scale=2.0).get_config()["scale"]
+        2.0
+        >>> keras.losses.get("cauchy")
+        Cauchy()
+    """
+
+    key: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]]
+    name: _Kept[str, str | None] = _field(default=None, kw_only=True)
+    reduction: _Reduction | None = _field(default="sum_over_batch_size", kw_only=True)
+    dtype: _Kept[str, str | _DType | None] = _field(default=None, kw_only=True)
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def __init_subclass__(
+        cls,
+        *,
+        key: str | None = None,
+        aliases: tuple[str, ...] = (),
+        presets: Mapping[str, Any] | None = None,
+        package: str | None = None,
+    ) -> None: ...
+    def validate(self) -> None: ...
+    def get_config(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self: ...
+    @property
+    def compute_dtype(self) -> str: ...
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any: ...
+    def call(self, y_true: Any, y_pred: Any) -> Any: ...
+    def read_targets(self, y_true: Any) -> Any: ...
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
+    def value_shape(self, y_pred: Any) -> tuple[int | None, ...]: ...
+    def known(self, y_true: Any, y_pred: Any) -> Any: ...
+    def per_output(self, name: str, count: int) -> Any: ...
+    def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]: ...
+    def reduce(self, values: Any, weight: Any, mask: Any) -> Any: ...
+
+class _ClassLoss(Loss):
+    def classes(self, y_pred: Any) -> int: ...
+
+class LDAM(_ClassLoss):
+    """Softmax crossentropy with a margin that is the larger the rarer the class, for long tails.
+
+    `crossentropy(y, softmax(scale * (y_pred - y * m)))` with `m_c = max_margin * (min(n) / n_c)**(1/4)`: the margin is
+    subtracted from the logit of the true class, and of soft targets each class has its share of its margin.
+
+    Args:
+        samples_per_class: > 0, a list with the number n_c of training samples of each class.
+        max_margin: > 0, the margin of the rarest class, in units of `y_pred`.
+        scale: > 0; what the logits, cosines as a rule, are multiplied with.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"ldam"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 it is the logit of the second of two classes, which then have two
+        numbers of samples. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values:
+        `(B, ...)`, in nats. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C numbers of
+            samples.
+
+    Reference:
+        Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, arXiv:1906.07413.
+
+    Example:
+        >>> loss = LDAM([1600, 100])
+        >>> print(f"{loss([0, 1], [[1.0, 0.0], [0.0, 1.0]]):.2e}")
+        1.53e-07
+    """
+
+    samples_per_class: _Kept[list[float], Sequence[float] | _Array] = _field()
+    max_margin: float = _field(default=0.5)
+    scale: float = _field(default=30.0)
+    def __init__(
+        self,
+        samples_per_class: Sequence[float] | _Array,
+        max_margin: float = 0.5,
+        scale: float = 30.0,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _RegionLoss(_ClassLoss):
+    from_logits: bool = _field(default=False, kw_only=True)
+    multilabel: bool = _field(default=False, kw_only=True)
+    per_image: bool = _field(default=True, kw_only=True)
+    include_background: bool = _field(default=True, kw_only=True)
+    ignore_class: int | None = _field(default=None, kw_only=True)
+    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any: ...
+    def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any: ...
+    def sums(self, y_true: Any, y_pred: Any, weight: Any, **more: Any) -> Sums: ...
+    def activation(self, y_pred: Any) -> str | None: ...
+    def probabilities(self, y_pred: Any) -> Any: ...
+    def binary(self, y_pred: Any) -> bool: ...
+    def foreground(self, per_class: Any) -> Any: ...
+
+class _PerClassLoss(_RegionLoss):
+    class_weights: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(
+        default=None, kw_only=True
+    )
+    def over_classes(self, costs: Any, present: Any = None) -> Any: ...
+
+class _OverlapLoss(_PerClassLoss):
+    smooth: float = _field(default=1e-06, kw_only=True)
+    def cost(self, sums: Sums) -> Any: ...
+    def one_minus(self, wrong: Any, right: Any) -> Any: ...
+
+class MCC(_OverlapLoss):
+    """One minus Matthews' correlation coefficient of the predicted and the true region, averaged over the classes.
+
+    `1 - (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN))` for each class, with soft counts over the
+    positions of an image; `smooth` is added to TP and to TN. Unlike Dice it counts the true negatives as well.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"mcc"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 2].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Abhishek & Hamarneh, Matthews Correlation Coefficient Loss for Deep Convolutional Networks, arXiv:2010.13454.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{MCC()(mask, prediction):.4f}")
+        0.5000
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Asymmetric(_ClassLoss):
+    """Binary crossentropy of many labels at once, in which easy negatives count less than easy positives, or nothing.
+
+    Every element is a binary decision of its own: `y (1-p)**gamma_pos (-log p) + (1-y) q**gamma_neg (-log(1-q))` with
+    `q = max(p - clip, 0)`, averaged over the last axis. The whole of it is differentiated, the powers included.
+
+    Args:
+        gamma_neg: >= 0; how much easy negatives are turned down.
+        gamma_pos: >= 0; how much easy positives are turned down.
+        clip: In [0, 1], what is taken off the probability of negatives: one below it costs nothing. Above 0 the
+            gradient of a negative that is surely predicted positive fades, as it may be a wrong label.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions, of
+            negatives where clip is 0.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"asymmetric"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: the same shape, or ids `(B, ...)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Ben-Baruch et al., Asymmetric Loss For Multi-Label Classification, arXiv:2009.14119.
+
+    Example:
+        >>> loss = Asymmetric()
+        >>> print(f"{loss([[1.0, 0.0]], [[0.6, 0.3]]):.4f}")
+        0.1027
+    """
+
+    gamma_neg: float = _field(default=4.0)
+    gamma_pos: float = _field(default=1.0)
+    clip: float = _field(default=0.05)
+    from_logits: bool = _field(default=False)
+    def __init__(
+        self,
+        gamma_neg: float = 4.0,
+        gamma_pos: float = 1.0,
+        clip: float = 0.05,
+        from_logits: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class BiTempered(_ClassLoss):
+    """Crossentropy with a bounded loss and a heavy-tailed softmax, for labels of which some are wrong.
+
+    `sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2 - t1) - p_c**(2 - t1)) / (2 - t1)`, with
+    `log_t x = (x**(1 - t) - 1) / (1 - t)` and p the softmax of temperature t2, `p_c = exp_t2(z_c - lambda)`. It is a
+    divergence, 0 where p is y; at t1 = t2 = 1 the crossentropy less the entropy of the targets, which is 0 of one-hot.
+
+    Args:
+        t1: In [0, 1]; below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule.
+        t2: >= 1; above 1 the tails are heavy, so that outliers near the boundary do not bend it.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"bi_tempered"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; an id of no class costs
+        nothing unless smoothed. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Amid et al., Robust Bi-Tempered Logistic Loss Based on Bregman Divergences, arXiv:1906.03361.
+
+    Example:
+        >>> loss = BiTempered()
+        >>> print(f"{loss([0, 1], [[3.0, 0.5, -1.0], [3.0, 0.5, -1.0]]):.4f}")
+        0.8846
+    """
+
+    t1: float = _field(default=0.8)
+    t2: float = _field(default=1.2)
+    label_smoothing: float = _field(default=0.0)
+    def __init__(
+        self,
+        t1: float = 0.8,
+        t2: float = 1.2,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Boundary(_PerClassLoss):
+    """How far, on average, what is predicted lies from the true boundary.
+
+    The mean over the positions of an image of p times the signed distance to the boundary of the true region, positive
+    outside and negative inside, then over the classes. Region losses count positions, this one how far off they are:
+    it is added to one of them, with a weight that grows in the course of training.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: The id of a class whose positions are left out: those at which its map is the lowest.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"boundary"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: signed distance maps of that shape, of `signed_distance_map`. Values: `(B,)`, in
+        the unit of the maps, negative for a good prediction.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in the mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Kervadec et al., Boundary loss for highly unbalanced segmentation, arXiv:1812.07032.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.array([[[0], [0], [1], [1], [0]]])
+        >>> maps = signed_distance_map(mask)
+        >>> print(f"{Boundary()(maps, mask * 1.0):.4f}, {Boundary()(maps, 1.0 - mask):.4f}")
+        0.0000, 0.8000
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _BoxLoss(Loss):
+    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = _field(default="xyxy")
+    def penalty(self, pair: BoxPair) -> Any: ...
+    def pair(self, y_true: Any, y_pred: Any) -> BoxPair: ...
+
+class CIoU(_BoxLoss):
+    """IoU loss plus the distance of the centres plus the difference of the aspect ratios.
+
+    `1 - IoU + d**2 / c**2 + alpha v`, as in `DIoU`, with `v = 4 / pi**2 (atan(w_true / h_true) - atan(w / h))**2` and
+    `alpha = v / (1 - IoU + v)`, a weight through which no gradient flows.
+
+    Args:
+        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"ciou"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 3]. A box
+        that ends before it begins has no area, and 0 / 0 counts as 0.
+
+    Raises:
+        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+
+    Reference:
+        Zheng et al., Distance-IoU Loss, arXiv:1911.08287, section "Complete IoU Loss".
+
+    Example:
+        >>> loss = CIoU()
+        >>> print(f"{loss([[0.0, 0.0, 4.0, 4.0]], [[0.0, 1.0, 4.0, 3.0]]):.4f}")
+        0.5032
+    """
+
+    def __init__(
+        self,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class CategoricalFocal(_ClassLoss):
+    """Crossentropy over exclusive classes that easy examples hardly enter.
+
+    `sum_c alpha_c y_c (1 - p_c)**gamma (-log p_c)` at each position.
+
+    Args:
+        gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
+        alpha: >= 0, a number or a list with one weight per class; None weighs all the same.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"categorical_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C alphas.
+
+    Reference:
+        Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
+
+    Example:
+        >>> loss = CategoricalFocal()
+        >>> print(f"{loss([0, 2], [[0.9, 0.05, 0.05], [0.2, 0.6, 0.2]]):.4f}")
+        0.5155
+    """
+
+    gamma: float = _field(default=2.0)
+    alpha: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(default=None)
+    from_logits: bool = _field(default=False)
+    label_smoothing: float = _field(default=0.0)
+    ignore_class: int | None = _field(default=None)
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        alpha: float | Sequence[float] | _Array | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        ignore_class: int | None = None,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _RegressionLoss(Loss):
+    ignore_nan: bool = _field(default=False, kw_only=True)
+    def penalty(self, y_true: Any, y_pred: Any) -> Any: ...
+    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
+    def spread(self, mask: Any) -> Any: ...
+
+class _ErrorLoss(_RegressionLoss):
+    def cost(self, error: Any) -> Any: ...
+    def slope(self, error: Any) -> Any: ...
+
+class Charbonnier(_ErrorLoss):
+    """Absolute error with a rounded tip, a smooth L1 loss for image restoration.
+
+    `sqrt((y_pred - y_true)**2 + epsilon**2)`: a perfect prediction costs epsilon.
+
+    Args:
+        epsilon: > 0, in the unit of the targets; the errors below which the loss is rather squared than absolute.
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"charbonnier"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit.
+
+    Raises:
+        ValueError: If epsilon is not > 0, or if the shapes of `y_true` and `y_pred` differ.
+
+    Reference:
+        Charbonnier et al., Two Deterministic Half-Quadratic Regularization Algorithms for Computed Imaging, ICIP 1994;
+        in this form Lai et al., Fast and Accurate Image Super-Resolution with Deep Laplacian Pyramid Networks,
+        arXiv:1710.01992.
+
+    Example:
+        >>> loss = Charbonnier(epsilon=3.0)
+        >>> print(f"{loss([[0.0, 0.0]], [[0.0, 4.0]]):.4f}")
+        4.0000
+    """
+
+    epsilon: float = _field(default=0.001)
+    def __init__(
+        self,
+        epsilon: float = 0.001,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class ClDice(_OverlapLoss):
+    """Dice mixed with the Dice of the skeletons, so that thin structures stay connected.
+
+    `(1 - alpha) Dice + alpha (1 - clDice)` for each class. clDice is the harmonic mean of the share of the predicted
+    skeleton inside the true region and of the true skeleton inside the predicted one; skeletons are what soft
+    openings take away from ever thinner erosions. `smooth` stands in both shares.
+
+    Args:
+        iterations: >= 1, the erosions; at least half the width of the widest structure, in positions.
+        alpha: In [0, 1], the share of clDice.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"cl_dice"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions, multiplying p and y.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Shit et al., clDice: a Novel Topology-Preserving Loss Function, arXiv:2003.07311.
+
+    Example:
+        >>> import numpy as np
+        >>> line = np.zeros((1, 8, 8, 1), "float32")
+        >>> line[:, 4, 1:7] = 1.0
+        >>> broken = line.copy()
+        >>> broken[:, 4, 3] = 0.0
+        >>> print(f"{ClDice()(line, broken):.4f}")
+        0.0909
+    """
+
+    iterations: int = _field(default=3)
+    alpha: float = _field(default=0.5)
+    def __init__(
+        self,
+        iterations: int = 3,
+        alpha: float = 0.5,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _EmbeddingLoss(Loss): ...
+
+class Contrastive(_EmbeddingLoss):
+    """Pulls similar pairs together and pushes dissimilar ones apart, up to a margin.
+
+    `y d**2 + (1 - y) max(margin - d, 0)**2` for a pair at distance d, y being 1 where the two are similar.
+
+    Args:
+        margin: >= 0, the distance beyond which dissimilar pairs cost nothing.
+        distance: `"l2"`, or `"cosine"` (1 - cosine), for pairs of embeddings; given distances are taken as they are.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"contrastive"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: distances `(B,)` or `(B, 1)`, or pairs of embeddings `(B, 2, D)`.
+        y_true: `(B,)` or `(B, 1)`, 1 similar, 0 dissimilar. Values: `(B,)`, in the distance's unit squared.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006.
+
+    Example:
+        >>> loss = Contrastive(margin=1.0)
+        >>> print(f"{loss([1, 0, 0], [0.5, 0.4, 2.0]):.4f}")
+        0.2033
+    """
+
+    margin: float = _field(default=1.0)
+    distance: Literal["l2", "cosine"] = _field(default="l2")
+    def __init__(
+        self,
+        margin: float = 1.0,
+        distance: Literal["l2", "cosine"] = "l2",
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Coral(_ClassLoss):
+    """Crossentropy for ranks: each logit says whether the rank lies above one of the thresholds.
+
+    `sum_k crossentropy(1[rank > k], sigmoid(z_k))` over the thresholds k = 0, ..., K-2 between K ranks. The ranks come
+    out consistent where the logits share their weights and differ by a bias each, as in the paper.
+
+    Args:
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"coral"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., K-1)`, or `(B,)` for two ranks. y_true: ranks 0, ..., K-1, whole numbers of shape
+        `(B, ...)` or `(B, ..., 1)`; a rank beyond these counts as the nearest. Values: `(B, ...)`, in nats.
+
+    Raises:
+        ValueError: If the shapes do not fit, as where there is a target for each threshold.
+
+    Reference:
+        Cao, Mirjalili & Raschka, Rank consistent ordinal regression for neural networks, arXiv:1901.07884.
+
+    Example:
+        >>> loss = Coral()
+        >>> print(f"{loss([2, 0], [[3.0, 1.0, -1.0], [-2.0, -3.0, -4.0]]):.4f}")
+        0.4344
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class DIoU(_BoxLoss):
+    """IoU loss plus the distance of the centres, which converges faster than `GIoU`.
+
+    `1 - IoU + d**2 / c**2` with d the distance of the centres and c the diagonal of the smallest box around both.
+
+    Args:
+        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"diou"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 2]. A box
+        that ends before it begins has no area, and 0 / 0 counts as 0.
+
+    Raises:
+        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+
+    Reference:
+        Zheng et al., Distance-IoU Loss, arXiv:1911.08287.
+
+    Example:
+        >>> loss = DIoU()
+        >>> print(f"{loss([[0.0, 0.0, 1.0, 1.0]], [[2.0, 0.0, 3.0, 1.0]]):.4f}")
+        1.4000
+    """
+
+    def __init__(
+        self,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Dice(_OverlapLoss):
+    """One minus the Dice coefficient of the predicted and the true region, averaged over the classes.
+
+    `1 - (2I + s) / (P + Y + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
+
+    Args:
+        squared: Sum p**2 and y**2 in place of p and y, as in the paper.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"dice_loss"` (`"dice"` is Keras's own).
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Milletari, Navab & Ahmadi, V-Net, arXiv:1606.04797.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{Dice()(mask, prediction):.4f}")
+        0.2500
+    """
+
+    squared: bool = _field(default=False)
+    def __init__(
+        self,
+        squared: bool = False,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _MixedLoss(_OverlapLoss):
+    def mixed(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        weight: Any,
+        term: Term,
+        shares: tuple[float, float],
+        **more: Any,
+    ) -> Any: ...
+
+class DiceCrossentropy(_MixedLoss):
+    """Dice plus crossentropy, from one softmax: the overlap of small regions, and a gradient at every position.
+
+    `dice_weight * Dice + crossentropy_weight * CE`, CE being the mean over an image's positions, and where the
+    classes do not exclude each other over the classes. The crossentropy keeps the background, and is weighted by
+    `class_weights` too, without division by their sum; a background that has no weight there weighs 1.
+
+    Args:
+        dice_weight: >= 0.
+        crossentropy_weight: >= 0.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"dice_crossentropy"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Isensee et al., nnU-Net: Self-adapting Framework for U-Net-Based Medical Image Segmentation, arXiv:1809.10486.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{DiceCrossentropy()(mask, prediction):.4f}")
+        0.5966
+    """
+
+    dice_weight: float = _field(default=1.0)
+    crossentropy_weight: float = _field(default=1.0)
+    def __init__(
+        self,
+        dice_weight: float = 1.0,
+        crossentropy_weight: float = 1.0,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def weights_of_all(self, classes: int) -> list[float] | None: ...
+
+class DiceFocal(_MixedLoss):
+    """Dice plus focal loss, from one softmax: small regions, and the positions that are still wrong.
+
+    `dice_weight * Dice + focal_weight * FL`, FL being the mean over an image's positions of `Focal` where C == 1 or
+    `multilabel`, else of `CategoricalFocal`. `class_weights` weigh Dice, alpha the focal loss.
+
+    Args:
+        dice_weight: >= 0.
+        focal_weight: >= 0.
+        gamma: >= 0; how much positions that are nearly right are turned down.
+        alpha: None, the weight of positives in [0, 1] (C == 1 or `multilabel`), or >= 0 for each exclusive class.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"dice_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Zhu et al., AnatomyNet, arXiv:1808.05238.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{DiceFocal()(mask, prediction):.4f}")
+        0.3366
+    """
+
+    dice_weight: float = _field(default=1.0)
+    focal_weight: float = _field(default=1.0)
+    gamma: float = _field(default=2.0)
+    alpha: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(default=None)
+    def __init__(
+        self,
+        dice_weight: float = 1.0,
+        focal_weight: float = 1.0,
+        gamma: float = 2.0,
+        alpha: float | Sequence[float] | _Array | None = None,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Expectile(_ErrorLoss):
+    """Squared error that weighs predictions above and below the target differently.
+
+    `abs(tau - 1[y < p]) (y - p)**2`: half of the squared error at tau = 0.5; its minimum is the tau-expectile.
+
+    Args:
+        tau: In (0, 1), the weight of predictions that are too low; the others have 1 - tau.
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"expectile"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit squared.
+
+    Raises:
+        ValueError: If tau is not in (0, 1), or if the shapes of `y_true` and `y_pred` differ.
+
+    Reference:
+        Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987.
+
+    Example:
+        >>> loss = Expectile(tau=0.9)
+        >>> print(f"{loss([[0.0, 0.0]], [[1.0, -1.0]]):.4f}")
+        0.5000
+    """
+
+    tau: float = _field(default=0.5)
+    def __init__(
+        self,
+        tau: float = 0.5,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Focal(_ClassLoss):
+    """Binary crossentropy that easy examples hardly enter, for rare positives.
+
+    Every element is a binary decision of its own: `a_t * (1 - p_t)**gamma * crossentropy`, averaged over the last axis,
+    with `p_t = y p + (1 - y)(1 - p)` and `a_t = y alpha + (1 - y)(1 - alpha)`, also for soft targets y.
+
+    Args:
+        gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
+        alpha: In [0, 1], the weight of positives, negatives having 1 - alpha; None weighs neither.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/2`.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: the same shape, or ids `(B, ...)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
+
+    Example:
+        >>> loss = Focal(gamma=2.0, from_logits=True)
+        >>> print(f"{loss([[1.0], [0.0]], [[-3.0], [-3.0]]):.4f}")
+        0.3458
+    """
+
+    gamma: float = _field(default=2.0)
+    alpha: float | None = _field(default=0.25)
+    from_logits: bool = _field(default=False)
+    label_smoothing: float = _field(default=0.0)
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        alpha: float | None = 0.25,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Tversky(_OverlapLoss):
+    """One minus the Tversky index: an overlap in which false positives and false negatives weigh differently.
+
+    `1 - (I + s) / (I + alpha FP + beta FN + s)` for each class, with FP = P - I and FN = Y - I. Both 0.5: Dice; both 1:
+    Jaccard. beta > alpha finds more of a small region at the price of false alarms.
+
+    Args:
+        alpha: >= 0, the weight of false positives.
+        beta: >= 0, the weight of false negatives.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"tversky_loss"` (`"tversky"` is Keras's own).
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Salehi, Erdogmus & Gholipour, Tversky loss function for image segmentation, arXiv:1706.05721.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{Tversky()(mask, prediction):.4f}")
+        0.2500
+    """
+
+    alpha: float = _field(default=0.3)
+    beta: float = _field(default=0.7)
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class FocalTversky(Tversky):
+    """Tversky loss raised to a power, so that regions which are still missed count more (gamma > 1) or less.
+
+    `(1 - TI)**(1/gamma)` for each class, TI being the Tversky index, then the mean. alpha weighs false positives and
+    beta false negatives as in `Tversky`; the paper's formula has them the other way round.
+
+    Args:
+        alpha: >= 0, the weight of false positives.
+        beta: >= 0, the weight of false negatives.
+        gamma: > 0; 1 is `Tversky`.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"focal_tversky"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Abraham & Khan, A Novel Focal Tversky loss function, arXiv:1810.07842.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{FocalTversky()(mask, prediction):.4f}")
+        0.3536
+    """
+
+    gamma: float = _field(default=1.3333333333333333)
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        gamma: float = 1.3333333333333333,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class GIoU(_BoxLoss):
+    """IoU loss plus the share of the hull that neither box covers, so that distant boxes attract each other.
+
+    `1 - IoU + (C - U) / C` with U the area of the union and C that of the smallest box around both.
+
+    Args:
+        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"giou"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 2]. A box
+        that ends before it begins has no area, and 0 / 0 counts as 0.
+
+    Raises:
+        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+
+    Reference:
+        Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630.
+
+    Example:
+        >>> loss = GIoU()
+        >>> print(f"{loss([[0.0, 0.0, 1.0, 1.0]], [[3.0, 0.0, 4.0, 1.0]]):.4f}")
+        1.5000
+    """
+
+    def __init__(
+        self,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class GaussianNLL(_RegressionLoss):
+    """Negative log-likelihood of a normal distribution whose mean and variance are both predicted.
+
+    `0.5 (s + e**2 / exp(s))` with e = mean - y_true and s the predicted logarithm of the variance, clipped to
+    [-30, 30]; times `exp(s)**beta`, through which no gradient flows. Beta = 0 is the likelihood itself; 0.5, as the
+    paper advises, keeps badly fitted points from being explained by a large variance; at 1 the gradient of the mean is
+    that of the squared error.
+
+    Args:
+        beta: >= 0; how much of the weight 1 / variance of the squared error is taken back.
+        full: Whether to add the constant `0.5 log(2 pi)`, before the factor.
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"gaussian_nll"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true: `(B, ..., C)` in any unit, or `(B,)`. y_pred: `(B, ..., 2C)`, the C means and then the C logarithms of
+        the variances. Values: `(B, ...)`, the mean over C, in nats.
+
+    Raises:
+        ValueError: If beta is negative, or if `y_pred` is not twice as wide as `y_true`.
+
+    Reference:
+        Nix & Weigend, Estimating the Mean and Variance of the Target Probability Distribution, ICNN 1994; beta: Seitzer
+        et al., On the Pitfalls of Heteroscedastic Uncertainty Estimation, arXiv:2203.09168, equation 5.
+
+    Example:
+        >>> loss = GaussianNLL()
+        >>> print(f"{loss([3.0], [[1.0, 0.0]]):.4f}")
+        2.0000
+    """
+
+    beta: float = _field(default=0.0)
+    full: bool = _field(default=False)
+    def __init__(
+        self,
+        beta: float = 0.0,
+        full: bool = False,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class GeneralRobust(_ErrorLoss):
+    """One family from squared error (alpha = 2) to losses that ignore outliers (alpha below 0).
+
+    With e = y_pred - y_true and b = abs(alpha - 2): `b / alpha * (((e / scale)**2 / b + 1)**(alpha / 2) - 1)`, and its
+    limits `(e / scale)**2 / 2` at alpha = 2, `log((e / scale)**2 / 2 + 1)` at 0 and `1 - exp(-(e / scale)**2 / 2)` at
+    -inf. Known members: pseudo-Huber (1), Cauchy (0), Geman-McClure (-2), Welsch (-inf).
+
+    Args:
+        alpha: Any number, or `-inf` as a float or as the string `"-inf"`; the lower, the less outliers weigh.
+        scale: > 0, in the unit of the targets; the size of errors beyond which they are outliers.
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"general_robust"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, without a unit.
+
+    Raises:
+        ValueError: If a parameter is out of its range, or if the shapes of `y_true` and `y_pred` differ.
+
+    Reference:
+        Barron, A General and Adaptive Robust Loss Function, arXiv:1701.03077, equation 8.
+
+    Example:
+        >>> loss = GeneralRobust(alpha=-2.0)
+        >>> print(f"{loss([[0.0, 0.0]], [[2.0, 2000.0]]):.4f}")
+        1.5000
+    """
+
+    alpha: float | Literal["-inf"] = _field(default=1.0)
+    scale: float = _field(default=1.0)
+    def __init__(
+        self,
+        alpha: float | Literal["-inf"] = 1.0,
+        scale: float = 1.0,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class GeneralizedCrossentropy(_ClassLoss):
+    """Between crossentropy, which learns fast, and the mean absolute error, which forgives noisy labels.
+
+    `(1 - p_t**q) / q` with `p_t = sum_c y_c p_c`: crossentropy as q goes to 0, and `1 - p_t` at q = 1, half the
+    absolute error summed over the classes.
+
+    Args:
+        q: In (0, 1].
+        from_logits: Whether `y_pred` holds logits.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"generalized_crossentropy"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`,
+        up to 1/q. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Zhang & Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
+        arXiv:1805.07836.
+
+    Example:
+        >>> loss = GeneralizedCrossentropy(q=0.5)
+        >>> print(f"{loss([0], [[0.25, 0.75]]):.4f}")
+        1.0000
+    """
+
+    q: float = _field(default=0.7)
+    from_logits: bool = _field(default=False)
+    def __init__(
+        self,
+        q: float = 0.7,
+        from_logits: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class GeneralizedDice(_RegionLoss):
+    """One minus a Dice coefficient over all classes at once, each weighted by the inverse of its size.
+
+    `1 - (2 sum_c w_c I_c + s) / (sum_c w_c (P_c + Y_c) + s)` with w_c = 1/Y_c**2, 1/Y_c or 1. A class that an image
+    does not have takes the largest weight of those it has; where it has none, every weight is 1.
+
+    Args:
+        weighting: `"square"`, `"simple"` or `"uniform"`: 1/Y_c**2, 1/Y_c or 1.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"generalized_dice"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, or if the shapes do not fit.
+
+    Reference:
+        Sudre et al., Generalised Dice overlap as a deep learning loss function, arXiv:1707.03237.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{GeneralizedDice()(mask, prediction):.4f}")
+        0.2500
+    """
+
+    weighting: Literal["square", "simple", "uniform"] = _field(default="square")
+    smooth: float = _field(default=1e-06, kw_only=True)
+    def __init__(
+        self,
+        weighting: Literal["square", "simple", "uniform"] = "square",
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def class_sizes(self, actual: Any) -> Any: ...
+
+class IoU(_BoxLoss):
+    """One minus intersection over union.
+
+    Boxes that do not overlap cost 1 wherever they are, and get no gradient: `GIoU`, `DIoU` and `CIoU` mend that.
+
+    Args:
+        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"iou"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 1]. A box
+        that ends before it begins has no area, and where nothing has an area the IoU is 0.
+
+    Raises:
+        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+
+    Reference:
+        Jaccard, The Distribution of the Flora in the Alpine Zone, 1912; as a loss: Yu et al., UnitBox,
+        arXiv:1608.01471, there its logarithm.
+
+    Example:
+        >>> loss = IoU()
+        >>> print(f"{loss([[0.0, 0.0, 2.0, 2.0]], [[1.0, 0.0, 3.0, 2.0]]):.4f}")
+        0.6667
+    """
+
+    def __init__(
+        self,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Jaccard(_OverlapLoss):
+    """One minus the intersection over union of the predicted and the true region, averaged over the classes.
+
+    `1 - (I + s) / (P + Y - I + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out of the sums.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"jaccard"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{Jaccard()(mask, prediction):.4f}")
+        0.4000
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class LogCosh(_ErrorLoss):
+    """Logarithm of the hyperbolic cosine of the error: squared for small errors, absolute for large ones.
+
+    `log(cosh(y_pred - y_true))`, with a relative error below 1e-6 for errors from 1e-12 to 1e30, where the usual
+    `softplus` form returns 0 below 1e-4.
+
+    Args:
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"log_cosh_loss"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C.
+
+    Raises:
+        ValueError: If the shapes of `y_true` and `y_pred` differ.
+
+    Reference:
+        Saleh & Saleh, Statistical Properties of the log-cosh Loss Function, arXiv:2208.04564.
+
+    Example:
+        >>> loss = LogCosh()
+        >>> print(f"{loss([[0.0, 0.0]], [[0.0, 2.0]]):.4f}")
+        0.6625
+    """
+
+    def __init__(
+        self,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class LogitAdjusted(_ClassLoss):
+    """Softmax crossentropy that asks of a frequent class a lead in proportion to its frequency, for long tails.
+
+    `crossentropy(y, softmax(y_pred + tau * log(class_priors)))`: a classifier trained so is balanced over the classes
+    when the plain logits are used.
+
+    Args:
+        class_priors: > 0, a list with the frequency of each class; shares or counts, they need not sum to 1.
+        tau: >= 0; how much of the prior is asked for, 0 being plain crossentropy.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"logit_adjusted"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 it is the logit of the second of two classes, which then have two
+        priors. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`,
+        in nats. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C priors.
+
+    Reference:
+        Menon et al., Long-tail learning via logit adjustment, arXiv:2007.07314.
+
+    Example:
+        >>> loss = LogitAdjusted([0.9, 0.1])
+        >>> print(f"{loss([1, 0], [[0.0, 0.0], [0.0, 0.0]]):.4f}")
+        1.2040
+    """
+
+    class_priors: _Kept[list[float], Sequence[float] | _Array] = _field()
+    tau: float = _field(default=1.0)
+    ignore_class: int | None = _field(default=None)
+    def __init__(
+        self,
+        class_priors: Sequence[float] | _Array,
+        tau: float = 1.0,
+        ignore_class: int | None = None,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Lovasz(_PerClassLoss):
+    """The intersection over union itself, extended to continuous predictions so that it has a gradient.
+
+    The Lovasz extension of the Jaccard loss, as a function of the errors of all positions of an image, sorted. Where
+    C == 1 or `multilabel` the errors are hinges, `1 - (2y - 1) score`, the score being the logit (from probabilities
+    logit(p)), class by class; otherwise they are |y - p|, and the classes that an image has count. Soft targets are
+    rounded.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"lovasz"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1], from hinges >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions, multiplying their errors.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Berman, Triki & Blaschko, The Lovasz-Softmax loss, arXiv:1705.08790.
+
+    Example:
+        >>> mask, logits = [[[1], [1], [0], [0]]], [[[3.0], [0.5], [-0.5], [-3.0]]]
+        >>> print(f"{Lovasz(from_logits=True)(mask, logits):.4f}")
+        0.3333
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Poly1(_ClassLoss):
+    """Crossentropy over exclusive classes whose first polynomial term counts for more.
+
+    `crossentropy + epsilon * (1 - p_t)`, with `p_t = sum_c y_c p_c`: of the expansion of -log p_t in powers of
+    1 - p_t, the first coefficient is 1 + epsilon.
+
+    Args:
+        epsilon: >= 0; how much the first coefficient grows, 0 being plain crossentropy.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"poly1"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Leng et al., PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, arXiv:2204.12511.
+
+    Example:
+        >>> loss = Poly1(epsilon=1.0)
+        >>> print(f"{loss([0, 2], [[0.9, 0.05, 0.05], [0.2, 0.6, 0.2]]):.4f}")
+        1.3074
+    """
+
+    epsilon: float = _field(default=1.0)
+    from_logits: bool = _field(default=False)
+    label_smoothing: float = _field(default=0.0)
+    ignore_class: int | None = _field(default=None)
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        ignore_class: int | None = None,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class QualityFocal(_ClassLoss):
+    """Crossentropy with a soft quality as its target, turned down where the prediction is close to it.
+
+    Every element is a binary decision of its own: `abs(y - p)**beta * crossentropy(y, p)`, averaged over the last axis.
+    The whole of it is differentiated, the power included.
+
+    Args:
+        beta: >= 0; how much good estimates are turned down, 0 being plain crossentropy.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"quality_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: qualities in [0, 1] of the same shape (say the IoU at the true class, 0
+        elsewhere), or ids `(B, ...)` for quality 1. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Li et al., Generalized Focal Loss, arXiv:2006.04388.
+
+    Example:
+        >>> loss = QualityFocal()
+        >>> print(f"{loss([[0.8, 0.0]], [[0.5, 0.2]]):.4f}")
+        0.0357
+    """
+
+    beta: float = _field(default=2.0)
+    from_logits: bool = _field(default=False)
+    def __init__(
+        self,
+        beta: float = 2.0,
+        from_logits: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Quantile(_ErrorLoss):
+    """Pinball loss, whose minimum is a quantile of the target rather than its mean.
+
+    `max(q (y - p), (q - 1)(y - p))`: half of the absolute error at q = 0.5. With a list of quantiles there is one
+    prediction for each of them, all of the same target. Where prediction and target are equal, the gradient is 0.
+
+    Args:
+        quantiles: A number in (0, 1), or a list of Q of them.
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"quantile"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        For a number: y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C.
+        For a list: y_pred: `(B, ..., Q)`; y_true: `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, the mean over Q.
+
+    Raises:
+        ValueError: If a quantile is not in (0, 1), or if the shapes do not fit, as `(B, Q)` targets of Q > 1 quantiles.
+
+    Reference:
+        Koenker & Bassett, Regression Quantiles, Econometrica 46(1), 1978.
+
+    Example:
+        >>> loss = Quantile(quantiles=[0.1, 0.5, 0.9])
+        >>> print(f"{loss([5.0], [[3.0, 5.0, 6.0]]):.4f}")
+        0.1000
+    """
+
+    quantiles: _Kept[float | list[float], float | Sequence[float] | _Array] = _field(default=0.5)
+    def __init__(
+        self,
+        quantiles: float | Sequence[float] | _Array = 0.5,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Sparsemax(_ClassLoss):
+    """The loss whose gradient is sparsemax minus target: 0 as soon as the true class leads by 1.
+
+    `-y.z + sum_{c in S} (z_c**2 - tau**2) / 2 + y.y / 2`, with S and tau the support and the threshold of
+    `sparsemax(z) = max(z - tau, 0)`, the distribution that is nearest to z.
+
+    Args:
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"sparsemax_loss"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
+        y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`; an id of
+        no class costs nothing. Values: `(B, ...)`, in the unit of the logits.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Reference:
+        Martins & Astudillo, From Softmax to Sparsemax, arXiv:1602.02068.
+
+    Example:
+        >>> loss = Sparsemax()
+        >>> print(f"{loss([0, 1], [[2.0, 0.5, -1.0], [2.0, 0.5, -1.0]]):.4f}")
+        0.7500
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class SymmetricCrossentropy(_ClassLoss):
+    """Crossentropy plus its reverse, in which the labels are what is uncertain, for noisy labels.
+
+    `alpha * CE + beta * RCE` with `RCE = -sum_c p_c max(log y_c, -4)`, which for hard targets is 4 times the
+    probability of the other classes.
+
+    Args:
+        alpha: >= 0, the weight of the crossentropy, which converges.
+        beta: >= 0, the weight of the reverse crossentropy, which does not overfit wrong labels.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"symmetric_crossentropy"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, arXiv:1908.06112.
+
+    Example:
+        >>> loss = SymmetricCrossentropy()
+        >>> print(f"{loss([1], [[0.5, 0.5]]):.4f}")
+        2.0693
+    """
+
+    alpha: float = _field(default=0.1)
+    beta: float = _field(default=1.0)
+    from_logits: bool = _field(default=False)
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        beta: float = 1.0,
+        from_logits: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _BatchLoss(Loss):
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any: ...
+
+class _PairLoss(_BatchLoss, _EmbeddingLoss):
+    cross_replica: bool = _field(default=True, kw_only=True)
+    block_size: int | None = _field(default=None, kw_only=True)
+    def kernel(self) -> pairs.Kernel: ...
+
+class Triplet(_PairLoss):
+    """Brings samples of one id closer to each other than to samples of other ids, by a margin.
+
+    `max(d(anchor, positive) - d(anchor, negative) + margin, 0)`, for triplets mined in the batch or given.
+
+    Args:
+        margin: >= 0, in the unit of the distance; unused with `soft_margin`.
+        mining: Which triplets of the batch count. `"semi_hard"`: each positive pair with the nearest negative farther
+            than the positive, else the farthest negative; mean over positive pairs. `"hard"`: the farthest positive
+            and the nearest negative of each anchor; mean over anchors that have both. `"all"`: every triplet; mean
+            over those above 0.
+        distance: `"l2"`, `"squared_l2"` or `"cosine"` (1 - cosine).
+        soft_margin: `log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge.
+        swap: For given triplets, use d(positive, negative) where it is less than d(anchor, negative).
+        cross_replica: Where there are several replicas, compare with the samples of every one.
+        block_size: Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but
+            large batches.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"triplet"`, or the preset's name.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`, or given triplets `(B, 3, D)`: anchor, positive, negative.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not; unused for given triplets.
+        Values: `(B,)`, each anchor's share, in the unit of the distance; their mean is the loss of the batch. An anchor
+        with nothing to compare costs 0. A sample of weight 0 takes part in no triplet.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Schroff, Kalenichenko & Philbin, FaceNet, arXiv:1503.03832 (semi-hard); Hermans, Beyer & Leibe, In Defense of
+        the Triplet Loss, arXiv:1703.07737 (hard, all, soft margin); Balntas et al., Learning local feature descriptors
+        with triplets and shallow convolutional neural networks, BMVC 2016 (swap).
+
+    Example:
+        >>> loss = Triplet(margin=1.0)
+        >>> print(f"{loss([0, 0, 1, 1], [[0.0], [1.0], [1.5], [4.0]]):.4f}")
+        0.7500
+    """
+
+    distance: Literal["l2", "squared_l2", "cosine"] = _field(default="l2")
+    margin: float = _field(default=1.0)
+    mining: Literal["semi_hard", "hard", "all"] = _field(default="semi_hard")
+    soft_margin: bool = _field(default=False)
+    swap: bool = _field(default=False)
+    def __init__(
+        self,
+        distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+        margin: float = 1.0,
+        mining: Literal["semi_hard", "hard", "all"] = "semi_hard",
+        soft_margin: bool = False,
+        swap: bool = False,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Tweedie(_RegressionLoss):
+    """Deviance of amounts that are often 0 and otherwise positive, such as claims, rain or sales.
+
+    `-y p**(1 - power) / (1 - power) + p**(2 - power) / (2 - power)`, half of the Tweedie deviance up to what depends on
+    the target alone. The mean p is clipped from below at 1e-7, and a prediction below that gets no gradient: let the
+    model end in `softplus` or `exponential`.
+
+    Args:
+        power: In (1, 2), that of the mean in the variance: towards 1 as for counts (Poisson), towards 2 as for positive
+            amounts (gamma).
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"tweedie"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., C)`, amounts >= 0 and positive means of them, or `(B,)`. Values: `(B, ...)`, the mean
+        over C; their minimum is not 0, and they may be negative.
+
+    Raises:
+        ValueError: If power is not in (1, 2), or if the shapes of `y_true` and `y_pred` differ.
+
+    Reference:
+        Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987.
+
+    Example:
+        >>> loss = Tweedie()
+        >>> print(f"{loss([[0.0, 4.0]], [[1.0, 4.0]]):.4f}")
+        5.0000
+    """
+
+    power: float = _field(default=1.5)
+    def __init__(
+        self,
+        power: float = 1.5,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class UnifiedFocal(_MixedLoss):
+    """Focal loss and focal Tversky loss under three parameters, for one rare class.
+
+    The asymmetric form: `weight` times the mean over the positions of
+    `(1 - delta)(1 - p_0)**gamma y_0 (-log p_0) + delta y_1 (-log p_1)`, plus `1 - weight` times the mean of `1 -
+    TI_0` and `(1 - TI_1)**(1 - gamma)`, with `TI = (I + s) / (I + delta FN + (1 - delta) FP + s)`. Class 1 is the
+    rare one: it is never turned down in the first part, and its misses count more in the second.
+
+    Args:
+        weight: In [0, 1], the share of the focal part.
+        delta: In [0, 1], the weight of the rare class, and of its misses against its false alarms.
+        gamma: >= 0, in the paper below 1; how much the background is turned down, and the rare class turned up.
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+        multilabel: The classes do not exclude each other.
+        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+        include_background: Whether class 0 counts; False needs C > 1.
+        class_weights: >= 0, one number per class that counts, for a weighted mean.
+        ignore_class: An id, of a class or not, whose positions are left out.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"unified_focal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
+        C == 1, [1 - p, p] are the two classes. C > 2 raises. Values: `(B,)`, >= 0.
+        sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+
+    Reference:
+        Yeung et al., Unified Focal loss, arXiv:2102.04525.
+
+    Example:
+        >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
+        >>> print(f"{UnifiedFocal()(mask, prediction):.4f}")
+        0.2640
+    """
+
+    weight: float = _field(default=0.5)
+    delta: float = _field(default=0.6)
+    gamma: float = _field(default=0.5)
+    def __init__(
+        self,
+        weight: float = 0.5,
+        delta: float = 0.6,
+        gamma: float = 0.5,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class Varifocal(_ClassLoss):
+    """Crossentropy with a soft quality as its target: positives weighed by their quality, easy negatives turned down.
+
+    Every element is a binary decision of its own: `q * crossentropy(q, p)` for a quality `q > 0` and
+    `alpha * p**gamma * (-log(1 - p))` for q = 0, averaged over the last axis. The whole of it is differentiated, the
+    power included.
+
+    Args:
+        alpha: In [0, 1], the weight of negatives.
+        gamma: >= 0; how much easy negatives are turned down.
+        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"varifocal"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, ..., C)` or `(B,)`. y_true: qualities in [0, 1] of the same shape (say the IoU at the true class, 0
+        elsewhere), or ids `(B, ...)` for quality 1. Values: `(B, ...)`, in nats.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        Zhang et al., VarifocalNet, arXiv:2008.13367.
+
+    Example:
+        >>> loss = Varifocal()
+        >>> print(f"{loss([[0.8, 0.0]], [[0.5, 0.2]]):.4f}")
+        0.2806
+    """
+
+    alpha: float = _field(default=0.75)
+    gamma: float = _field(default=2.0)
+    from_logits: bool = _field(default=False)
+    def __init__(
+        self,
+        alpha: float = 0.75,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class WeightedKappa(_BatchLoss, _ClassLoss):
+    """The logarithm of one minus Cohen's weighted kappa, for ordered classes: confusions cost by their distance.
+
+    `log(O / E + epsilon)`: O the sum over the batch of `w_tj p_j`, t the true class, and E what O would be on average
+    were the predictions dealt out to the samples at random.
+
+    Args:
+        weighting: `"quadratic"`, w_ij = (i - j)**2, or `"linear"`, abs(i - j).
+        epsilon: > 0; keeps the logarithm of a perfect prediction finite.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"weighted_kappa"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: probabilities `(B, C)`, the classes in their order; with C == 1 that of the second of two classes.
+        y_true: one-hot or soft targets of that shape, or ids `(B,)` or `(B, 1)`.
+        Values: `(B,)`, each the loss of the batch, of a replica its own, log(epsilon) at the least;
+        0/0, one class that is predicted perfectly, counts as 0. A sample of weight 0 takes part in no sum.
+        Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or the shapes do not fit.
+
+    Reference:
+        de la Torre, Puig & Valls, Weighted kappa loss function for multi-class classification of ordinal data in deep
+        learning, Pattern Recognition Letters 105, 2018.
+
+    Example:
+        >>> loss = WeightedKappa()
+        >>> print(f"{loss([0, 2], [[0.8, 0.1, 0.1], [0.1, 0.3, 0.6]]):.4f}")
+        -1.0986
+    """
+
+    weighting: Literal["quadratic", "linear"] = _field(default="quadratic")
+    epsilon: float = _field(default=1e-06)
+    def __init__(
+        self,
+        weighting: Literal["quadratic", "linear"] = "quadratic",
+        epsilon: float = 1e-06,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class WeightedMSE(_ErrorLoss):
+    """Mean squared error with a weight for each output.
+
+    `mean(weight * (y_pred - y_true)**2)` over the last axis; the weights are not normalised.
+
+    Args:
+        weight: A number >= 0, or a list with one for each of the C outputs.
+        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the instance; None means `"weighted_mse"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit squared.
+
+    Raises:
+        ValueError: If a weight is negative, if the shapes differ, or if there are not C weights.
+
+    Reference:
+        Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936.
+
+    Example:
+        >>> loss = WeightedMSE(weight=[1.0, 3.0])
+        >>> print(f"{loss([[0.0, 0.0]], [[1.0, 2.0]]):.4f}")
+        6.5000
+    """
+
+    weight: _Kept[float | list[float], float | Sequence[float] | _Array] = _field(default=1.0)
+    def __init__(
+        self,
+        weight: float | Sequence[float] | _Array = 1.0,
+        *,
+        ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+@overload
+def get(
+    identifier: Literal["iou", "tfloss_ext>IoU", "IoU"],
+    *,
+    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> IoU: ...
+@overload
+def get(
+    identifier: Literal["giou", "tfloss_ext>GIoU", "GIoU"],
+    *,
+    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> GIoU: ...
+@overload
+def get(
+    identifier: Literal["diou", "tfloss_ext>DIoU", "DIoU"],
+    *,
+    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> DIoU: ...
+@overload
+def get(
+    identifier: Literal["ciou", "tfloss_ext>CIoU", "CIoU"],
+    *,
+    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> CIoU: ...
+@overload
+def get(
+    identifier: Literal["focal", "binary_focal", "tfloss_ext>Focal", "Focal"],
+    *,
+    gamma: float = 2.0,
+    alpha: float | None = 0.25,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Focal: ...
+@overload
+def get(
+    identifier: Literal[
+        "categorical_focal",
+        "sparse_categorical_focal",
+        "tfloss_ext>CategoricalFocal",
+        "CategoricalFocal",
+    ],
+    *,
+    gamma: float = 2.0,
+    alpha: float | Sequence[float] | _Array | None = None,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> CategoricalFocal: ...
+@overload
+def get(
+    identifier: Literal["poly1", "tfloss_ext>Poly1", "Poly1"],
+    *,
+    epsilon: float = 1.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Poly1: ...
+@overload
+def get(
+    identifier: Literal["logit_adjusted", "tfloss_ext>LogitAdjusted", "LogitAdjusted"],
+    *,
+    class_priors: Sequence[float] | _Array,
+    tau: float = 1.0,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> LogitAdjusted: ...
+@overload
+def get(
+    identifier: Literal["ldam", "tfloss_ext>LDAM", "LDAM"],
+    *,
+    samples_per_class: Sequence[float] | _Array,
+    max_margin: float = 0.5,
+    scale: float = 30.0,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> LDAM: ...
+@overload
+def get(
+    identifier: Literal["symmetric_crossentropy", "tfloss_ext>SymmetricCrossentropy", "SymmetricCrossentropy"],
+    *,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    from_logits: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> SymmetricCrossentropy: ...
+@overload
+def get(
+    identifier: Literal["generalized_crossentropy", "tfloss_ext>GeneralizedCrossentropy", "GeneralizedCrossentropy"],
+    *,
+    q: float = 0.7,
+    from_logits: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> GeneralizedCrossentropy: ...
+@overload
+def get(
+    identifier: Literal["asymmetric", "tfloss_ext>Asymmetric", "Asymmetric"],
+    *,
+    gamma_neg: float = 4.0,
+    gamma_pos: float = 1.0,
+    clip: float = 0.05,
+    from_logits: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Asymmetric: ...
+@overload
+def get(
+    identifier: Literal["quality_focal", "tfloss_ext>QualityFocal", "QualityFocal"],
+    *,
+    beta: float = 2.0,
+    from_logits: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> QualityFocal: ...
+@overload
+def get(
+    identifier: Literal["varifocal", "tfloss_ext>Varifocal", "Varifocal"],
+    *,
+    alpha: float = 0.75,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Varifocal: ...
+@overload
+def get(
+    identifier: Literal["coral", "tfloss_ext>Coral", "Coral"],
+    *,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Coral: ...
+@overload
+def get(
+    identifier: Literal["weighted_kappa", "tfloss_ext>WeightedKappa", "WeightedKappa"],
+    *,
+    weighting: Literal["quadratic", "linear"] = "quadratic",
+    epsilon: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> WeightedKappa: ...
+@overload
+def get(
+    identifier: Literal["sparsemax_loss", "tfloss_ext>Sparsemax", "Sparsemax"],
+    *,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Sparsemax: ...
+@overload
+def get(
+    identifier: Literal["bi_tempered", "tfloss_ext>BiTempered", "BiTempered"],
+    *,
+    t1: float = 0.8,
+    t2: float = 1.2,
+    label_smoothing: float = 0.0,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> BiTempered: ...
+@overload
+def get(
+    identifier: Literal["contrastive", "tfloss_ext>Contrastive", "Contrastive"],
+    *,
+    margin: float = 1.0,
+    distance: Literal["l2", "cosine"] = "l2",
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Contrastive: ...
+@overload
+def get(
+    identifier: Literal["triplet", "tfloss_ext>Triplet", "Triplet"],
+    *,
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+    margin: float = 1.0,
+    mining: Literal["semi_hard", "hard", "all"] = "semi_hard",
+    soft_margin: bool = False,
+    swap: bool = False,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Triplet: ...
+@overload
+def get(
+    identifier: Literal["dice_loss", "soft_dice", "tfloss_ext>Dice", "Dice"],
+    *,
+    squared: bool = False,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Dice: ...
+@overload
+def get(
+    identifier: Literal["jaccard", "iou_loss", "tfloss_ext>Jaccard", "Jaccard"],
+    *,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Jaccard: ...
+@overload
+def get(
+    identifier: Literal["tversky_loss", "tfloss_ext>Tversky", "Tversky"],
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Tversky: ...
+@overload
+def get(
+    identifier: Literal["focal_tversky", "tfloss_ext>FocalTversky", "FocalTversky"],
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 1.3333333333333333,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> FocalTversky: ...
+@overload
+def get(
+    identifier: Literal["generalized_dice", "tfloss_ext>GeneralizedDice", "GeneralizedDice"],
+    *,
+    weighting: Literal["square", "simple", "uniform"] = "square",
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> GeneralizedDice: ...
+@overload
+def get(
+    identifier: Literal["mcc", "tfloss_ext>MCC", "MCC"],
+    *,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> MCC: ...
+@overload
+def get(
+    identifier: Literal["lovasz", "tfloss_ext>Lovasz", "Lovasz"],
+    *,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Lovasz: ...
+@overload
+def get(
+    identifier: Literal["cl_dice", "tfloss_ext>ClDice", "ClDice"],
+    *,
+    iterations: int = 3,
+    alpha: float = 0.5,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> ClDice: ...
+@overload
+def get(
+    identifier: Literal["boundary", "tfloss_ext>Boundary", "Boundary"],
+    *,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Boundary: ...
+@overload
+def get(
+    identifier: Literal["dice_crossentropy", "dice_ce", "tfloss_ext>DiceCrossentropy", "DiceCrossentropy"],
+    *,
+    dice_weight: float = 1.0,
+    crossentropy_weight: float = 1.0,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> DiceCrossentropy: ...
+@overload
+def get(
+    identifier: Literal["dice_focal", "tfloss_ext>DiceFocal", "DiceFocal"],
+    *,
+    dice_weight: float = 1.0,
+    focal_weight: float = 1.0,
+    gamma: float = 2.0,
+    alpha: float | Sequence[float] | _Array | None = None,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> DiceFocal: ...
+@overload
+def get(
+    identifier: Literal["unified_focal", "tfloss_ext>UnifiedFocal", "UnifiedFocal"],
+    *,
+    weight: float = 0.5,
+    delta: float = 0.6,
+    gamma: float = 0.5,
+    from_logits: bool = False,
+    multilabel: bool = False,
+    per_image: bool = True,
+    include_background: bool = True,
+    ignore_class: int | None = None,
+    class_weights: float | Sequence[float] | _Array | None = None,
+    smooth: float = 1e-06,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> UnifiedFocal: ...
+@overload
+def get(
+    identifier: Literal["log_cosh_loss", "logcosh", "tfloss_ext>LogCosh", "LogCosh"],
+    *,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> LogCosh: ...
+@overload
+def get(
+    identifier: Literal["weighted_mse", "tfloss_ext>WeightedMSE", "WeightedMSE"],
+    *,
+    weight: float | Sequence[float] | _Array = 1.0,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> WeightedMSE: ...
+@overload
+def get(
+    identifier: Literal["quantile", "pinball", "tfloss_ext>Quantile", "Quantile"],
+    *,
+    quantiles: float | Sequence[float] | _Array = 0.5,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Quantile: ...
+@overload
+def get(
+    identifier: Literal["expectile", "tfloss_ext>Expectile", "Expectile"],
+    *,
+    tau: float = 0.5,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Expectile: ...
+@overload
+def get(
+    identifier: Literal["charbonnier", "tfloss_ext>Charbonnier", "Charbonnier"],
+    *,
+    epsilon: float = 0.001,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Charbonnier: ...
+@overload
+def get(
+    identifier: Literal["general_robust", "tfloss_ext>GeneralRobust", "GeneralRobust"],
+    *,
+    alpha: float | Literal["-inf"] = 1.0,
+    scale: float = 1.0,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> GeneralRobust: ...
+@overload
+def get(
+    identifier: Literal["gaussian_nll", "tfloss_ext>GaussianNLL", "GaussianNLL"],
+    *,
+    beta: float = 0.0,
+    full: bool = False,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> GaussianNLL: ...
+@overload
+def get(
+    identifier: Literal["tweedie", "tfloss_ext>Tweedie", "Tweedie"],
+    *,
+    power: float = 1.5,
+    ignore_nan: bool = False,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Tweedie: ...
+@overload
+def get(
+    identifier: Literal["triplet_all"],
+    *,
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+    margin: float = 1.0,
+    mining: Literal["semi_hard", "hard", "all"] = "all",
+    soft_margin: bool = False,
+    swap: bool = False,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = "triplet_all",
+    dtype: str | _DType | None = None,
+) -> Triplet: ...
+@overload
+def get(
+    identifier: Literal["triplet_hard"],
+    *,
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+    margin: float = 1.0,
+    mining: Literal["semi_hard", "hard", "all"] = "hard",
+    soft_margin: bool = False,
+    swap: bool = False,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = "triplet_hard",
+    dtype: str | _DType | None = None,
+) -> Triplet: ...
+@overload
+def get(
+    identifier: Literal["triplet_semi_hard"],
+    *,
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+    margin: float = 1.0,
+    mining: Literal["semi_hard", "hard", "all"] = "semi_hard",
+    soft_margin: bool = False,
+    swap: bool = False,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = "triplet_semi_hard",
+    dtype: str | _DType | None = None,
+) -> Triplet: ...
+@overload  # A class is a function too.
+def get(identifier: type[_Class], **parameters: Any) -> _Class: ...  # type: ignore[overload-overlap]
+@overload
+def get(identifier: str, **parameters: Any) -> Any: ...
+@overload
+def get(identifier: Mapping[str, Any]) -> Any: ...
+@overload
+def get(identifier: None) -> None: ...
+@overload
+def get(identifier: _Function) -> _Function: ...
+
+__all__ = [
+    "LDAM",
+    "MCC",
+    "Asymmetric",
+    "BiTempered",
+    "Boundary",
+    "CIoU",
+    "CategoricalFocal",
+    "Charbonnier",
+    "ClDice",
+    "Contrastive",
+    "Coral",
+    "DIoU",
+    "Dice",
+    "DiceCrossentropy",
+    "DiceFocal",
+    "Expectile",
+    "Focal",
+    "FocalTversky",
+    "GIoU",
+    "GaussianNLL",
+    "GeneralRobust",
+    "GeneralizedCrossentropy",
+    "GeneralizedDice",
+    "IoU",
+    "Jaccard",
+    "LogCosh",
+    "LogitAdjusted",
+    "Loss",
+    "Lovasz",
+    "Poly1",
+    "QualityFocal",
+    "Quantile",
+    "Sparsemax",
+    "SymmetricCrossentropy",
+    "Triplet",
+    "Tversky",
+    "Tweedie",
+    "UnifiedFocal",
+    "Varifocal",
+    "WeightedKappa",
+    "WeightedMSE",
+    "choice",
+    "effective_number_weights",
+    "flag",
+    "get",
+    "names",
+    "number",
+    "numbers",
+    "signed_distance_map",
+    "whole",
+]
