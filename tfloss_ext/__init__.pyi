@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, T
 import keras
 import numpy as np
 
-from tfloss_ext import pairs
+from tfloss_ext import pairs, screening
 from tfloss_ext.boxes import BoxPair
 from tfloss_ext.regions import Sums, Term
 
@@ -43,6 +43,7 @@ else:
         dtype: Any  # pyright: ignore[reportIncompatibleMethodOverride]
 
 def _field(*, default: Any = ..., kw_only: bool = False) -> Any: ...
+def check_targets(loss: Any, y_true: Any, *, classes: Any = None, sample_weight: Any = None) -> None: ...
 def choice(*, options: Sequence[str], default: Any = ..., kw_only: bool = False) -> Any: ...
 def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]: ...
 def flag(*, default: Any = ..., kw_only: bool = False) -> Any: ...
@@ -79,7 +80,8 @@ class Loss(_Declared):
 
     A subclass states its parameters with their defaults and ranges, and its maths. From that come the constructor,
     `get_config`, the checks, `repr`, the names that `compile(loss=...)` understands, and the rules that hold for every
-    loss: weights aligned on the left, masks, no NaN from what is weighted away, at least float32 inside.
+    loss: weights aligned on the left, masks, no NaN from what is weighted away, at least float32 inside. A subclass
+    with an `__init__` and a `get_config` of its own works as in Keras.
 
     Class arguments:
         key: The bare name, also the default of `name`. A class without one is an abstract family.
@@ -93,7 +95,7 @@ class Loss(_Declared):
         dtype: The precision of the computation, None meaning Keras's `floatx`; below float32 it is raised to float32.
 
     Example:
-        >>> from tfloss_ext import Loss, number
+        >>> from tfloss_ext import Loss, number, registry
         >>> class Cauchy(Loss, key="cauchy"):
         ...     scale: float = number(default=1.0, above=0)
         ...
@@ -103,6 +105,7 @@ class Loss(_Declared):
         2.0
         >>> keras.losses.get("cauchy")
         Cauchy()
+        >>> registry.unregister("cauchy")
     """
 
     key: ClassVar[str]
@@ -116,18 +119,6 @@ class Loss(_Declared):
         reduction: _Reduction | None = "sum_over_batch_size",
         dtype: str | _DType | None = None,
     ) -> None: ...
-    def __init_subclass__(
-        cls,
-        *,
-        key: str | None = None,
-        aliases: tuple[str, ...] = (),
-        presets: Mapping[str, Any] | None = None,
-        package: str | None = None,
-    ) -> None: ...
-    def validate(self) -> None: ...
-    def get_config(self) -> dict[str, Any]: ...
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self: ...
     @property
     def compute_dtype(self) -> str: ...
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any: ...
@@ -138,7 +129,22 @@ class Loss(_Declared):
     def known(self, y_true: Any, y_pred: Any) -> Any: ...
     def per_output(self, name: str, count: int) -> Any: ...
     def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]: ...
+    def values(self, y_true: Any, y_pred: Any, kept: Any, *more: Any) -> Any: ...
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None: ...
     def reduce(self, values: Any, weight: Any, mask: Any) -> Any: ...
+    def __init_subclass__(
+        cls,
+        *,
+        key: str | None = None,
+        aliases: tuple[str, ...] | list[str] = (),
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
+        package: str | None = None,
+    ) -> None: ...
+    def validate(self) -> None: ...
+    def get_config(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self: ...
 
 class _ClassLoss(Loss):
     def classes(self, y_pred: Any) -> int: ...
@@ -195,6 +201,8 @@ class _RegionLoss(_ClassLoss):
     per_image: bool = _field(default=True, kw_only=True)
     include_background: bool = _field(default=True, kw_only=True)
     ignore_class: int | None = _field(default=None, kw_only=True)
+    @property
+    def couples(self) -> bool: ...
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any: ...
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any: ...
     def sums(self, y_true: Any, y_pred: Any, weight: Any, **more: Any) -> Sums: ...
@@ -393,9 +401,9 @@ class Boundary(_PerClassLoss):
 
     Example:
         >>> import numpy as np
-        >>> mask = np.array([[[0], [0], [1], [1], [0]]])
+        >>> mask = np.array([[[0, 0, 1, 1, 0]]])
         >>> maps = signed_distance_map(mask)
-        >>> print(f"{Boundary()(maps, mask * 1.0):.4f}, {Boundary()(maps, 1.0 - mask):.4f}")
+        >>> print(f"{Boundary()(maps, mask[..., None] * 1.0):.4f}, {Boundary()(maps, 1.0 - mask[..., None]):.4f}")
         0.0000, 0.8000
     """
 
@@ -414,7 +422,7 @@ class Boundary(_PerClassLoss):
     ) -> None: ...
 
 class _BoxLoss(Loss):
-    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = _field(default="xyxy")
+    box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = _field(default="xyxy", kw_only=True)
     def penalty(self, pair: BoxPair) -> Any: ...
     def pair(self, y_true: Any, y_pred: Any) -> BoxPair: ...
 
@@ -448,8 +456,8 @@ class CIoU(_BoxLoss):
 
     def __init__(
         self,
-        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         *,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -508,12 +516,13 @@ class CategoricalFocal(_ClassLoss):
 class _RegressionLoss(Loss):
     ignore_nan: bool = _field(default=False, kw_only=True)
     def penalty(self, y_true: Any, y_pred: Any) -> Any: ...
-    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
+    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> Any: ...
     def spread(self, mask: Any) -> Any: ...
 
 class _ErrorLoss(_RegressionLoss):
     def cost(self, error: Any) -> Any: ...
     def slope(self, error: Any) -> Any: ...
+    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
 
 class Charbonnier(_ErrorLoss):
     """Absolute error with a rounded tip, a smooth L1 loss for image restoration.
@@ -672,7 +681,7 @@ class Coral(_ClassLoss):
 
     Shapes:
         y_pred: logits `(B, ..., K-1)`, or `(B,)` for two ranks. y_true: ranks 0, ..., K-1, whole numbers of shape
-        `(B, ...)` or `(B, ..., 1)`; a rank beyond these counts as the nearest. Values: `(B, ...)`, in nats.
+        `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
 
     Raises:
         ValueError: If the shapes do not fit, as where there is a target for each threshold.
@@ -723,8 +732,8 @@ class DIoU(_BoxLoss):
 
     def __init__(
         self,
-        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         *,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -1145,8 +1154,8 @@ class GIoU(_BoxLoss):
 
     def __init__(
         self,
-        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         *,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -1197,6 +1206,7 @@ class GaussianNLL(_RegressionLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
 
 class GeneralRobust(_ErrorLoss):
     """One family from squared error (alpha = 2) to losses that ignore outliers (alpha below 0).
@@ -1368,8 +1378,8 @@ class IoU(_BoxLoss):
 
     def __init__(
         self,
-        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         *,
+        box_format: Literal["xyxy", "yxyx", "xywh", "cxcywh"] = "xyxy",
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -1775,7 +1785,7 @@ class _BatchLoss(Loss):
 class _PairLoss(_BatchLoss, _EmbeddingLoss):
     cross_replica: bool = _field(default=True, kw_only=True)
     block_size: int | None = _field(default=None, kw_only=True)
-    def kernel(self) -> pairs.Kernel: ...
+    def kernel(self) -> Any: ...
 
 class Triplet(_PairLoss):
     """Brings samples of one id closer to each other than to samples of other ids, by a margin.
@@ -1818,16 +1828,16 @@ class Triplet(_PairLoss):
         0.7500
     """
 
-    distance: Literal["l2", "squared_l2", "cosine"] = _field(default="l2")
     margin: float = _field(default=1.0)
     mining: Literal["semi_hard", "hard", "all"] = _field(default="semi_hard")
+    distance: Literal["l2", "squared_l2", "cosine"] = _field(default="l2")
     soft_margin: bool = _field(default=False)
     swap: bool = _field(default=False)
     def __init__(
         self,
-        distance: Literal["l2", "squared_l2", "cosine"] = "l2",
         margin: float = 1.0,
         mining: Literal["semi_hard", "hard", "all"] = "semi_hard",
+        distance: Literal["l2", "squared_l2", "cosine"] = "l2",
         soft_margin: bool = False,
         swap: bool = False,
         *,
@@ -1837,6 +1847,7 @@ class Triplet(_PairLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    def kernel(self) -> pairs.Kernel: ...
 
 class Tweedie(_RegressionLoss):
     """Deviance of amounts that are often 0 and otherwise positive, such as claims, rain or sales.
@@ -1879,6 +1890,7 @@ class Tweedie(_RegressionLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
 
 class UnifiedFocal(_MixedLoss):
     """Focal loss and focal Tversky loss under three parameters, for one rare class.
@@ -2276,9 +2288,9 @@ def get(
 def get(
     identifier: Literal["triplet", "tfloss_ext>Triplet", "Triplet"],
     *,
-    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     margin: float = 1.0,
     mining: Literal["semi_hard", "hard", "all"] = "semi_hard",
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     soft_margin: bool = False,
     swap: bool = False,
     cross_replica: bool = True,
@@ -2567,9 +2579,9 @@ def get(
 def get(
     identifier: Literal["triplet_all"],
     *,
-    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     margin: float = 1.0,
     mining: Literal["semi_hard", "hard", "all"] = "all",
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     soft_margin: bool = False,
     swap: bool = False,
     cross_replica: bool = True,
@@ -2582,9 +2594,9 @@ def get(
 def get(
     identifier: Literal["triplet_hard"],
     *,
-    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     margin: float = 1.0,
     mining: Literal["semi_hard", "hard", "all"] = "hard",
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     soft_margin: bool = False,
     swap: bool = False,
     cross_replica: bool = True,
@@ -2597,9 +2609,9 @@ def get(
 def get(
     identifier: Literal["triplet_semi_hard"],
     *,
-    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     margin: float = 1.0,
     mining: Literal["semi_hard", "hard", "all"] = "semi_hard",
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
     soft_margin: bool = False,
     swap: bool = False,
     cross_replica: bool = True,
@@ -2661,6 +2673,7 @@ __all__ = [
     "Varifocal",
     "WeightedKappa",
     "WeightedMSE",
+    "check_targets",
     "choice",
     "effective_number_weights",
     "flag",

@@ -179,10 +179,7 @@ def _signature(cls: type) -> list[inspect.Parameter]:
 
 def _declared(cls: type) -> Mapping[str, Any]:
     """The fields that a class declares and inherits, by name."""
-    fields: Any = getattr(cls, "_fields", None)
-    if fields is None:
-        fields = {field.name: field for field in cls._parameters}
-    return {name: field for name, field in fields.items() if "spec" in field.metadata}
+    return getattr(cls, "_fields", {})
 
 
 def _fields(cls: type, imports: Imports) -> dict[str, str]:
