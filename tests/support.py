@@ -28,8 +28,13 @@ def float64() -> Iterator[None]:
         return
     import jax
 
-    with jax.enable_x64(True):
+    # As a context it is in no place that all versions of JAX agree on.
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
         yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def to_numpy(tensor: Any) -> np.ndarray:

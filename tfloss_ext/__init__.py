@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loss functions that Keras does not have, by name. Importing this package makes every name known to Keras."""
 
+from tfloss_ext import requirements  # noqa: F401 - first, for what it checks
 from tfloss_ext.base import Loss
 from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU
 from tfloss_ext.classification import (
@@ -104,3 +105,7 @@ __all__ = [
     "signed_distance_map",
     "whole",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]
