@@ -328,6 +328,17 @@ def test_what_turns_out_not_to_fit_as_it_runs_raises_too(key, shape):
 
 
 @every_loss
+def test_symbols_give_a_symbol(key):
+    case = first(key)
+    symbols = [keras.KerasTensor(array.shape, str(array.dtype)) for array in (case.y_true, case.y_pred)]
+    expected = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred)).shape
+    for loss, shape in ((case.loss(), ()), (case.loss(reduction=None), expected)):
+        found = loss(*symbols)
+        assert isinstance(found, keras.KerasTensor)
+        assert (tuple(found.shape), found.dtype) == (shape, "float32")
+
+
+@every_loss
 def test_targets_that_are_missing_raise(key):
     with pytest.raises(ValueError, match=r"Expected .*y_true(\.shape)?=None"):
         made(key)(None, np.ones((2, 4), "float32"))

@@ -149,12 +149,12 @@ class Loss(Declared):
     def values(self, y_true: Any, y_pred: Any, kept: Any, *more: Any) -> Any:
         """What `call` gives for what is kept, a mask or None; where a target says nothing NaN, or an error."""
         y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
-        y_true, wrong = self.screen(y_true, y_pred)
+        y_true, mark = self.screen(y_true, y_pred)
         values = self.call(y_true, y_pred, *more)
-        return values if wrong is None else ops.where(wrong, ops.cast(float("nan"), values.dtype), values)
+        return values if mark is None else mark(values)
 
-    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        """Targets that `call` can take, and a mask of the values that none of them can give, or None.
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
+        """Targets that `call` can take, and what makes the values NaN that they cannot give, or None.
 
         Where targets are seen to say nothing, because they are there already, this raises.
         """

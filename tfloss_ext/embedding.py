@@ -60,7 +60,7 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
             raise shapes.mismatch("distances (B,) or (B, 1), or pairs (B, 2, D)", y_true, y_pred)
         return shapes.flat_ids(y_true, y_pred), y_pred
 
-    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
         return y_true, screening.shares(y_true, 1)
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:

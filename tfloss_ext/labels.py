@@ -82,7 +82,7 @@ class ClassLoss(Loss):
         """How many classes `(..., C)` distinguishes: two where one probability is given."""
         return max(int(y_pred.shape[-1]), 2)
 
-    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
         rank = 0 if self.couples else len(self.value_shape(y_pred))
         if are_ids(y_true, y_pred):
             return screening.ids(y_true, self.classes(y_pred), rank)

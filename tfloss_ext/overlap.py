@@ -612,7 +612,7 @@ class Boundary(PerClassLoss, key="boundary"):
     def known(self, y_true: Any, y_pred: Any) -> Any:
         return super().known(-y_true, y_pred)
 
-    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
         return y_true, None  # Distances may be any numbers.
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -15,10 +16,16 @@ from tfloss_ext.shapes import RefusedError
 TOLERANCE = 1e-3
 
 
-def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Any]:
-    """Targets as ids, int32 and each that of a class, and a mask over the first `rank` axes of where one was not.
+Mark = Callable[[Any], Any]
 
-    The mask is None where the targets could be seen.
+
+def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Mark | None]:
+    """Targets as ids, int32 and each that of a class, and what makes the values NaN of which one was not.
+
+    Args:
+        targets: Ids of any type of number.
+        classes: How many classes there are.
+        rank: That of the values, whose axes are the first ones of the targets; 0 where they depend on all targets.
 
     Raises:
         RefusedError: If one is seen that is no id of a class.
@@ -27,33 +34,68 @@ def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Any]:
     if values is not None:
         refuse(values, fault_of_ids(values, classes))
         return ops.cast(targets, "int32"), None
-    known = ops.logical_and(targets >= 0, targets < classes)
-    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(targets.dtype)):
-        known = ops.logical_and(known, ops.equal(targets, ops.floor(targets)))
-    targets = ops.cast(ops.where(known, targets, ops.zeros((), targets.dtype)), "int32")
-    axes = tuple(range(rank, len(targets.shape)))
-    return targets, ops.logical_not(ops.all(known, axis=axes) if axes else known)
+
+    def known() -> Any:
+        inside = ops.logical_and(targets >= 0, targets < classes)
+        return ops.logical_and(inside, ops.equal(targets, ops.floor(targets))) if _is_float(targets) else inside
+
+    def cleaned() -> Any:
+        return ops.cast(ops.where(known(), targets, ops.zeros((), targets.dtype)), "int32")
+
+    if not _branching():
+        return cleaned(), _marking(known, rank)
+    # Reductions read, and write nothing; a 0 more changes nothing, and there may be no id at all.
+    fine = ops.logical_and(ops.min(targets, initial=0) >= 0, ops.max(targets, initial=0) < classes)
+    fine = ops.all(known()) if _is_float(targets) else fine
+    return ops.cond(fine, lambda: ops.cast(targets, "int32"), cleaned), _marking(known, rank, fine)
 
 
-def shares(targets: Any, rank: int) -> Any:
-    """A mask over the first `rank` axes of where dense targets are beyond [0, 1]; None where they could be seen.
+def shares(targets: Any, rank: int) -> Mark | None:
+    """What makes the values NaN of which a dense target is beyond [0, 1]; None where there is none.
+
+    Args:
+        targets: Shares of classes of any type.
+        rank: As for `ids`.
 
     Raises:
         RefusedError: If one is seen that is beyond.
     """
-    dtype = keras.backend.standardize_dtype(targets.dtype)
-    if dtype == "bool":
+    if keras.backend.standardize_dtype(targets.dtype) == "bool":
         return None
     values = seen(targets)
     if values is not None:
         refuse(values, fault_of_shares(values))
         return None
-    axes = tuple(range(rank, len(targets.shape)))
-    # Two reductions, which read, instead of masks, which are written; a 0 more changes nothing, and axes may be empty.
-    least = ops.min(targets, axis=axes, initial=0) if axes else targets
-    most = ops.max(targets, axis=axes, initial=0) if axes else targets
-    low, high = (-TOLERANCE, 1.0 + TOLERANCE) if keras.backend.is_float_dtype(dtype) else (0, 1)
-    return ops.logical_not(ops.logical_and(least >= low, most <= high))
+    low, high = (-TOLERANCE, 1.0 + TOLERANCE) if _is_float(targets) else (0, 1)
+
+    def known() -> Any:
+        return ops.logical_and(targets >= low, targets <= high)
+
+    if not _branching():
+        return _marking(known, rank)
+    fine = ops.logical_and(ops.min(targets, initial=0) >= low, ops.max(targets, initial=0) <= high)
+    return _marking(known, rank, fine)
+
+
+def _marking(known: Callable[[], Any], rank: int, fine: Any = None) -> Mark:
+    """What makes values NaN where not all is known; `fine` says that all is."""
+
+    def marked(values: Any) -> Any:
+        mask = known()
+        axes = tuple(range(rank, len(mask.shape)))
+        mask = ops.all(mask, axis=axes) if axes else mask
+        return ops.where(mask, values, ops.cast(float("nan"), values.dtype))
+
+    return marked if fine is None else lambda values: ops.cond(fine, lambda: values, lambda: marked(values))
+
+
+def _is_float(tensor: Any) -> bool:
+    return bool(keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)))
+
+
+def _branching() -> bool:
+    """Whether it is faster to ask first whether all is fine: where no compiler puts masks into the loop of the loss."""
+    return bool(keras.backend.backend() == "tensorflow")
 
 
 class Fault(NamedTuple):
