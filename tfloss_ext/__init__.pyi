@@ -108,8 +108,13 @@ class Loss(_Declared):
         >>> registry.unregister("cauchy")
     """
 
+    task: ClassVar[str]
+    predictions: ClassVar[str]
+    targets: ClassVar[str]
+    use: ClassVar[str]
     key: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
     name: _Kept[str, str | None] = _field(default=None, kw_only=True)
     reduction: _Reduction | None = _field(default="sum_over_batch_size", kw_only=True)
     dtype: _Kept[str, str | _DType | None] = _field(default=None, kw_only=True)
@@ -130,7 +135,7 @@ class Loss(_Declared):
     def per_output(self, name: str, count: int) -> Any: ...
     def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]: ...
     def values(self, y_true: Any, y_pred: Any, kept: Any, *more: Any) -> Any: ...
-    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]: ...
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None: ...
     def reduce(self, values: Any, weight: Any, mask: Any) -> Any: ...
     def __init_subclass__(
@@ -648,7 +653,8 @@ class Contrastive(_EmbeddingLoss):
         ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
-        Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006.
+        Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006,
+        doi:10.1109/CVPR.2006.100.
 
     Example:
         >>> loss = Contrastive(margin=1.0)
@@ -944,7 +950,8 @@ class Expectile(_ErrorLoss):
         ValueError: If tau is not in (0, 1), or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
-        Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987.
+        Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987,
+        doi:10.2307/1911031.
 
     Example:
         >>> loss = Expectile(tau=0.9)
@@ -1412,7 +1419,8 @@ class Jaccard(_OverlapLoss):
         ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
-        Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016.
+        Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016,
+        doi:10.1007/978-3-319-50835-1_22.
 
     Example:
         >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
@@ -1678,7 +1686,7 @@ class Quantile(_ErrorLoss):
         ValueError: If a quantile is not in (0, 1), or if the shapes do not fit, as `(B, Q)` targets of Q > 1 quantiles.
 
     Reference:
-        Koenker & Bassett, Regression Quantiles, Econometrica 46(1), 1978.
+        Koenker & Bassett, Regression Quantiles, Econometrica 46(1), 1978, doi:10.2307/1913643.
 
     Example:
         >>> loss = Quantile(quantiles=[0.1, 0.5, 0.9])
@@ -1872,7 +1880,8 @@ class Tweedie(_RegressionLoss):
         ValueError: If power is not in (1, 2), or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
-        Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987.
+        Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987,
+        doi:10.1111/j.2517-6161.1987.tb01685.x.
 
     Example:
         >>> loss = Tweedie()
@@ -2025,7 +2034,7 @@ class WeightedKappa(_BatchLoss, _ClassLoss):
 
     Reference:
         de la Torre, Puig & Valls, Weighted kappa loss function for multi-class classification of ordinal data in deep
-        learning, Pattern Recognition Letters 105, 2018.
+        learning, Pattern Recognition Letters 105, 2018, doi:10.1016/j.patrec.2017.05.018.
 
     Example:
         >>> loss = WeightedKappa()
@@ -2064,7 +2073,8 @@ class WeightedMSE(_ErrorLoss):
         ValueError: If a weight is negative, if the shapes differ, or if there are not C weights.
 
     Reference:
-        Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936.
+        Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936,
+        doi:10.1017/S0370164600014346.
 
     Example:
         >>> loss = WeightedMSE(weight=[1.0, 3.0])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -51,6 +51,12 @@ class Loss(Declared):
         reduction: str | None = choice(options=(), default="sum_over_batch_size", kw_only=True)
         name: str | None = choice(options=(), default=None, kw_only=True)
         dtype: Any = choice(options=(), default=None, kw_only=True)
+
+    # What a loss is, in a few words, for tables: its task, what it takes, and when to use it.
+    task: ClassVar[str] = ""
+    predictions: ClassVar[str] = "numbers"
+    targets: ClassVar[str] = "numbers"
+    use: ClassVar[str] = ""
 
     couples = False  # Whether a value depends on other samples than its own.
 

@@ -48,6 +48,9 @@ class BoxLoss(Loss):
     A subclass defines `penalty(pair)`. Every penalty must stay what it is when both boxes are moved and scaled alike.
     """
 
+    task = "boxes"
+    predictions = targets = "boxes `(..., 4)`"
+
     box_format: str = choice(options=("xyxy", "yxyx", "xywh", "cxcywh"), default="xyxy", kw_only=True)
 
     @hook
@@ -141,6 +144,8 @@ class IoU(BoxLoss, key="iou"):
         0.6667
     """
 
+    use = "boxes that overlap already"
+
     def penalty(self, pair: BoxPair) -> Any:
         return 0.0
 
@@ -171,6 +176,8 @@ class GIoU(BoxLoss, key="giou"):
         >>> print(f"{loss([[0.0, 0.0, 1.0, 1.0]], [[3.0, 0.0, 4.0, 1.0]]):.4f}")
         1.5000
     """
+
+    use = "boxes, however far apart"
 
     def penalty(self, pair: BoxPair) -> Any:
         hull = pair.x.hull * pair.y.hull
@@ -204,6 +211,8 @@ class DIoU(BoxLoss, key="diou"):
         1.4000
     """
 
+    use = "boxes, converging faster: the centres attract each other"
+
     def penalty(self, pair: BoxPair) -> Any:
         return pair.distance()
 
@@ -235,6 +244,8 @@ class CIoU(BoxLoss, key="ciou"):
         >>> print(f"{loss([[0.0, 0.0, 4.0, 4.0]], [[0.0, 1.0, 4.0, 3.0]]):.4f}")
         0.5032
     """
+
+    use = "boxes whose aspect ratio matters too"
 
     def penalty(self, pair: BoxPair) -> Any:
         difference = _angle(pair.x.true, pair.y.true) - _angle(pair.x.pred, pair.y.pred)

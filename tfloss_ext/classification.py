@@ -49,6 +49,8 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
         0.3458
     """
 
+    use = "rare positives, many easy negatives; one or several binary decisions"
+
     gamma: float = number(default=2.0, at_least=0)
     alpha: float | None = number(default=0.25, at_least=0, at_most=1, optional=True)
     from_logits: bool = flag(default=False)
@@ -91,6 +93,8 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
         >>> print(f"{loss([0, 2], [[0.9, 0.05, 0.05], [0.2, 0.6, 0.2]]):.4f}")
         0.5155
     """
+
+    use = "exclusive classes of which some are easy or frequent"
 
     gamma: float = number(default=2.0, at_least=0)
     alpha: float | list[float] | None = numbers(default=None, at_least=0, optional=True)
@@ -142,6 +146,8 @@ class Poly1(ClassLoss, key="poly1"):
         >>> print(f"{loss([0, 2], [[0.9, 0.05, 0.05], [0.2, 0.6, 0.2]]):.4f}")
         1.3074
     """
+
+    use = "crossentropy, a little more to gain on what is nearly right"
 
     epsilon: float = number(default=1.0, at_least=0)
     from_logits: bool = flag(default=False)
@@ -195,6 +201,9 @@ class LogitAdjusted(ClassLoss, key="logit_adjusted"):
         1.2040
     """
 
+    predictions = "logits"
+    use = "long tails, by the frequency of the classes"
+
     class_priors: list[float] = numbers(above=0)
     tau: float = number(default=1.0, at_least=0)
     ignore_class: int | None = whole(default=None, optional=True)
@@ -243,6 +252,9 @@ class LDAM(ClassLoss, key="ldam"):
         1.53e-07
     """
 
+    predictions = "logits"
+    use = "long tails, by a margin for rare classes"
+
     samples_per_class: list[float] = numbers(above=0)
     max_margin: float = number(default=0.5, above=0)
     scale: float = number(default=30.0, above=0)
@@ -289,6 +301,8 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
         >>> print(f"{loss([1], [[0.5, 0.5]]):.4f}")
         2.0693
     """
+
+    use = "noisy labels"
 
     alpha: float = number(default=0.1, at_least=0)
     beta: float = number(default=1.0, at_least=0)
@@ -348,6 +362,8 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
         1.0000
     """
 
+    use = "noisy labels, with one parameter from crossentropy to absolute error"
+
     q: float = number(default=0.7, above=0, at_most=1)
     from_logits: bool = flag(default=False)
 
@@ -388,6 +404,8 @@ class Asymmetric(ClassLoss, key="asymmetric"):
         >>> print(f"{loss([[1.0, 0.0]], [[0.6, 0.3]]):.4f}")
         0.1027
     """
+
+    use = "many labels at once, each mostly absent, some of them missing"
 
     gamma_neg: float = number(default=4.0, at_least=0)
     gamma_pos: float = number(default=1.0, at_least=0)
@@ -431,6 +449,9 @@ class QualityFocal(ClassLoss, key="quality_focal"):
         0.0357
     """
 
+    targets = "qualities in [0, 1]"
+    use = "dense detection: one score for class and quality of the box"
+
     beta: float = number(default=2.0, at_least=0)
     from_logits: bool = flag(default=False)
 
@@ -471,6 +492,9 @@ class Varifocal(ClassLoss, key="varifocal"):
         0.2806
     """
 
+    targets = "qualities in [0, 1]"
+    use = "dense detection, good boxes counting more"
+
     alpha: float = number(default=0.75, at_least=0, at_most=1)
     gamma: float = number(default=2.0, at_least=0)
     from_logits: bool = flag(default=False)
@@ -506,6 +530,10 @@ class Coral(ClassLoss, key="coral"):
         >>> print(f"{loss([2, 0], [[3.0, 1.0, -1.0], [-2.0, -3.0, -4.0]]):.4f}")
         0.4344
     """
+
+    predictions = "logits, one per threshold"
+    targets = "ranks"
+    use = "ordered classes, one logit per threshold"
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         pred, ranks = shapes.with_last_axis(y_pred), shapes.with_last_axis(y_true)
@@ -551,13 +579,15 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
 
     Reference:
         de la Torre, Puig & Valls, Weighted kappa loss function for multi-class classification of ordinal data in deep
-        learning, Pattern Recognition Letters 105, 2018.
+        learning, Pattern Recognition Letters 105, 2018, doi:10.1016/j.patrec.2017.05.018.
 
     Example:
         >>> loss = WeightedKappa()
         >>> print(f"{loss([0, 2], [[0.8, 0.1, 0.1], [0.1, 0.3, 0.6]]):.4f}")
         -1.0986
     """
+
+    use = "ordered classes judged by weighted kappa, large batches"
 
     weighting: str = choice(options=("quadratic", "linear"), default="quadratic")
     epsilon: float = number(default=1e-6, above=0)
@@ -628,6 +658,9 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
         0.7500
     """
 
+    predictions = "logits"
+    use = "probabilities of exactly 0; enough is enough beyond a margin of 1"
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return simplex.sparsemax_loss(*labels.two_classes(y_true, y_pred, from_logits=True))
 
@@ -664,6 +697,9 @@ class BiTempered(ClassLoss, key="bi_tempered"):
         >>> print(f"{loss([0, 1], [[3.0, 0.5, -1.0], [3.0, 0.5, -1.0]]):.4f}")
         0.8846
     """
+
+    predictions = "logits"
+    use = "wrong labels, near the boundary or far off"
 
     t1: float = number(default=0.8, at_least=0, at_most=1)
     t2: float = number(default=1.2, at_least=1)

@@ -31,6 +31,7 @@ class Declared(keras.losses.Loss):
 
     key: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     _fields: ClassVar[Fields] = {}
 
     def __init_subclass__(
@@ -55,8 +56,8 @@ class Declared(keras.losses.Loss):
             cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
         if key is None:
             return
-        cls.key, cls.aliases = key, _names(cls, key, aliases)
         presets = presets or {}
+        cls.key, cls.aliases, cls.presets = key, _names(cls, key, aliases), dict(presets)
         _check_hooks(cls)
         _check_presets(cls, presets)
         ours = cls.__module__.split(".")[0] == registry.PACKAGE

@@ -17,6 +17,8 @@ from tfloss_ext.parameters import choice, flag, number, whole
 class EmbeddingLoss(Loss):
     """The family of losses with one value per sample, `(B,)`, whatever the rank of the predictions."""
 
+    task = "embeddings"
+
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         return tuple(y_pred.shape)[:1]
 
@@ -41,13 +43,18 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
         ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
-        Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006.
+        Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006,
+        doi:10.1109/CVPR.2006.100.
 
     Example:
         >>> loss = Contrastive(margin=1.0)
         >>> print(f"{loss([1, 0, 0], [0.5, 0.4, 2.0]):.4f}")
         0.2033
     """
+
+    predictions = "distances, or pairs `(B, 2, D)`"
+    targets = "1 similar, 0 not"
+    use = "pairs that are alike or not"
 
     margin: float = number(default=1.0, at_least=0)
     distance: str = choice(options=("l2", "cosine"), default="l2")
@@ -171,6 +178,10 @@ class Triplet(
         >>> print(f"{loss([0, 0, 1, 1], [[0.0], [1.0], [1.5], [4.0]]):.4f}")
         0.7500
     """
+
+    predictions = "embeddings, or triplets `(B, 3, D)`"
+    targets = "ids"
+    use = "embeddings in which one id lies together"
 
     margin: float = number(default=1.0, at_least=0)
     mining: str = choice(options=("semi_hard", "hard", "all"), default="semi_hard")

@@ -28,6 +28,10 @@ class ClassLoss(Loss):
     which keep an integer or boolean type where they have one: that says they are hard. With C == 1 they are dense.
     """
 
+    task = "classification"
+    predictions = "probabilities"
+    targets = "ids, one-hot or soft"
+
     def read_targets(self, y_true: Any) -> Any:
         if y_true is None:
             return super().read_targets(y_true)

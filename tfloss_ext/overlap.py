@@ -24,6 +24,8 @@ class RegionLoss(ClassLoss):
     False. Positions of weight 0 hold zeros.
     """
 
+    task = "segmentation"
+
     from_logits: bool = flag(default=False, kw_only=True)
     multilabel: bool = flag(default=False, kw_only=True)
     per_image: bool = flag(default=True, kw_only=True)
@@ -184,6 +186,8 @@ class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):
         0.2500
     """
 
+    use = "segmentation, small regions"
+
     squared: bool = flag(default=False)
 
 
@@ -214,13 +218,16 @@ class Jaccard(OverlapLoss, key="jaccard", aliases=("iou_loss",)):
         ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
-        Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016.
+        Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016,
+        doi:10.1007/978-3-319-50835-1_22.
 
     Example:
         >>> mask, prediction = [[[1], [1], [0], [0]]], [[[1.0], [0.5], [0.5], [0.0]]]
         >>> print(f"{Jaccard()(mask, prediction):.4f}")
         0.4000
     """
+
+    use = "segmentation judged by intersection over union"
 
     def cost(self, sums: Sums) -> Any:
         return self.one_minus(sums.false_positives + sums.false_negatives, sums.intersection)
@@ -263,6 +270,8 @@ class Tversky(OverlapLoss, key="tversky_loss"):
         >>> print(f"{Tversky()(mask, prediction):.4f}")
         0.2500
     """
+
+    use = "misses and false alarms that cost differently"
 
     alpha: float = number(default=0.3, at_least=0)
     beta: float = number(default=0.7, at_least=0)
@@ -311,6 +320,8 @@ class FocalTversky(Tversky, key="focal_tversky"):
         0.3536
     """
 
+    use = "regions that are hard to find"
+
     gamma: float = number(default=4 / 3, above=0)
 
     def cost(self, sums: Sums) -> Any:
@@ -352,6 +363,8 @@ class GeneralizedDice(RegionLoss, key="generalized_dice"):
         >>> print(f"{GeneralizedDice()(mask, prediction):.4f}")
         0.2500
     """
+
+    use = "classes of very different size"
 
     weighting: str = choice(options=("square", "simple", "uniform"), default="square")
     smooth: float = number(default=1e-6, at_least=0, kw_only=True)
@@ -409,6 +422,8 @@ class MCC(OverlapLoss, key="mcc"):
         0.5000
     """
 
+    use = "small regions, with true negatives counted"
+
     def cost(self, sums: Sums) -> Any:
         wrong_in, wrong_out = sums.false_positives, sums.false_negatives
         right_in = sums.intersection + self.smooth
@@ -459,6 +474,8 @@ class Lovasz(PerClassLoss, key="lovasz"):
         >>> print(f"{Lovasz(from_logits=True)(mask, logits):.4f}")
         0.3333
     """
+
+    use = "fine-tuning on intersection over union itself"
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         targets = labels.one_hot(y_true, y_pred)
@@ -523,6 +540,8 @@ class ClDice(OverlapLoss, key="cl_dice"):
         >>> print(f"{ClDice()(line, broken):.4f}")
         0.0909
     """
+
+    use = "vessels, roads, nerves: what must stay connected"
 
     iterations: int = whole(default=3, at_least=1)
     alpha: float = number(default=0.5, at_least=0, at_most=1)
@@ -593,6 +612,9 @@ class Boundary(PerClassLoss, key="boundary"):
         >>> print(f"{Boundary()(maps, mask[..., None] * 1.0):.4f}, {Boundary()(maps, 1.0 - mask[..., None]):.4f}")
         0.0000, 0.8000
     """
+
+    targets = "signed distance maps"
+    use = "contours, added to a region loss; takes `signed_distance_map`s"
 
     def read_targets(self, y_true: Any) -> Any:
         maps = ops.convert_to_tensor(y_true) if y_true is not None and not ops.is_tensor(y_true) else y_true
@@ -710,6 +732,8 @@ class DiceCrossentropy(MixedLoss, key="dice_crossentropy", aliases=("dice_ce",))
         0.5966
     """
 
+    use = "segmentation, where to begin"
+
     dice_weight: float = number(default=1.0, at_least=0)
     crossentropy_weight: float = number(default=1.0, at_least=0)
 
@@ -768,6 +792,8 @@ class DiceFocal(MixedLoss, key="dice_focal"):
         >>> print(f"{DiceFocal()(mask, prediction):.4f}")
         0.3366
     """
+
+    use = "segmentation with positions that stay wrong"
 
     dice_weight: float = number(default=1.0, at_least=0)
     focal_weight: float = number(default=1.0, at_least=0)
@@ -828,6 +854,8 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
         >>> print(f"{UnifiedFocal()(mask, prediction):.4f}")
         0.2640
     """
+
+    use = "one rare class"
 
     weight: float = number(default=0.5, at_least=0, at_most=1)
     delta: float = number(default=0.6, at_least=0, at_most=1)

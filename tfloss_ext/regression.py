@@ -22,6 +22,8 @@ class RegressionLoss(Loss):
     A subclass defines `penalty(y_true, y_pred)`, one value per output, and `pull_back`, its gradients.
     """
 
+    task = "regression"
+
     ignore_nan: bool = flag(default=False, kw_only=True)
 
     @hook
@@ -116,6 +118,8 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
         0.6625
     """
 
+    use = "regression with outliers"
+
     def cost(self, error: Any) -> Any:
         size = ops.abs(error)
         small = -0.5 * ops.log1p(-ops.square(ops.tanh(ops.minimum(size, 1.0))))
@@ -145,13 +149,16 @@ class WeightedMSE(ErrorLoss, key="weighted_mse"):
         ValueError: If a weight is negative, if the shapes differ, or if there are not C weights.
 
     Reference:
-        Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936.
+        Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936,
+        doi:10.1017/S0370164600014346.
 
     Example:
         >>> loss = WeightedMSE(weight=[1.0, 3.0])
         >>> print(f"{loss([[0.0, 0.0]], [[1.0, 2.0]]):.4f}")
         6.5000
     """
+
+    use = "several outputs that matter differently"
 
     weight: float | list[float] = numbers(default=1.0, at_least=0)
 
@@ -189,13 +196,17 @@ class Quantile(ErrorLoss, key="quantile", aliases=("pinball",)):
         ValueError: If a quantile is not in (0, 1), or if the shapes do not fit, as `(B, Q)` targets of Q > 1 quantiles.
 
     Reference:
-        Koenker & Bassett, Regression Quantiles, Econometrica 46(1), 1978.
+        Koenker & Bassett, Regression Quantiles, Econometrica 46(1), 1978, doi:10.2307/1913643.
 
     Example:
         >>> loss = Quantile(quantiles=[0.1, 0.5, 0.9])
         >>> print(f"{loss([5.0], [[3.0, 5.0, 6.0]]):.4f}")
         0.1000
     """
+
+    predictions = "numbers, one per quantile"
+    targets = "numbers"
+    use = "a quantile of the target instead of its mean; several of them as prediction intervals"
 
     quantiles: float | list[float] = numbers(default=0.5, above=0, below=1)
 
@@ -242,13 +253,16 @@ class Expectile(ErrorLoss, key="expectile"):
         ValueError: If tau is not in (0, 1), or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
-        Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987.
+        Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987,
+        doi:10.2307/1911031.
 
     Example:
         >>> loss = Expectile(tau=0.9)
         >>> print(f"{loss([[0.0, 0.0]], [[1.0, -1.0]]):.4f}")
         0.5000
     """
+
+    use = "errors to one side that cost more, with smooth gradients"
 
     tau: float = number(default=0.5, above=0, below=1)
 
@@ -288,6 +302,8 @@ class Charbonnier(ErrorLoss, key="charbonnier"):
         4.0000
     """
 
+    use = "image restoration, smooth L1"
+
     epsilon: float = number(default=1e-3, above=0)
 
     def cost(self, error: Any) -> Any:
@@ -326,6 +342,8 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
         >>> print(f"{loss([[0.0, 0.0]], [[2.0, 2000.0]]):.4f}")
         1.5000
     """
+
+    use = "outliers, with a dial from squared error to Huber, Cauchy, Geman-McClure and Welsch"
 
     alpha: float | str = number(default=1.0, minus_infinity=True)
     scale: float = number(default=1.0, above=0)
@@ -412,6 +430,10 @@ class GaussianNLL(RegressionLoss, key="gaussian_nll"):
         2.0000
     """
 
+    predictions = "means, then log-variances"
+    targets = "numbers"
+    use = "a mean and its uncertainty"
+
     beta: float = number(default=0.0, at_least=0)
     full: bool = flag(default=False)
 
@@ -475,13 +497,18 @@ class Tweedie(RegressionLoss, key="tweedie"):
         ValueError: If power is not in (1, 2), or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
-        Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987.
+        Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987,
+        doi:10.1111/j.2517-6161.1987.tb01685.x.
 
     Example:
         >>> loss = Tweedie()
         >>> print(f"{loss([[0.0, 4.0]], [[1.0, 4.0]]):.4f}")
         5.0000
     """
+
+    predictions = "positive means"
+    targets = "amounts >= 0"
+    use = "amounts that are often 0: claims, rain, sales"
 
     power: float = number(default=1.5, above=1, below=2)
 
