@@ -127,11 +127,13 @@ class Loss(Declared):
         """A mask of the positions whose target says something, or None where all do."""
         return None
 
-    def per_output(self, name: str, count: int) -> Any:
+    def per_output(self, name: str, count: int | None) -> Any:
         """The parameter of this name, a number or one per output or class, to be multiplied with `(..., C)`."""
         value = getattr(self, name)
         if not isinstance(value, list):
             return value
+        if count is None:
+            raise shapes.RefusedError(f"Expected a known C for {name}={value}. Received: y_pred.shape=(..., None)")
         if len(value) != count:
             raise shapes.RefusedError(
                 f"Expected {name} to have one number for each of {count}. Received: {name}={value}"

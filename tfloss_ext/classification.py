@@ -50,6 +50,7 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
     """
 
     use = "rare positives, many easy negatives; one or several binary decisions"
+    independent = True
 
     gamma: float = number(default=2.0, at_least=0)
     alpha: float | None = number(default=0.25, at_least=0, at_most=1, optional=True)
@@ -406,6 +407,7 @@ class Asymmetric(ClassLoss, key="asymmetric"):
     """
 
     use = "many labels at once, each mostly absent, some of them missing"
+    independent = True
 
     gamma_neg: float = number(default=4.0, at_least=0)
     gamma_pos: float = number(default=1.0, at_least=0)
@@ -451,6 +453,7 @@ class QualityFocal(ClassLoss, key="quality_focal"):
 
     targets = "qualities in [0, 1]"
     use = "dense detection: one score for class and quality of the box"
+    independent = True
 
     beta: float = number(default=2.0, at_least=0)
     from_logits: bool = flag(default=False)
@@ -494,6 +497,7 @@ class Varifocal(ClassLoss, key="varifocal"):
 
     targets = "qualities in [0, 1]"
     use = "dense detection, good boxes counting more"
+    independent = True
 
     alpha: float = number(default=0.75, at_least=0, at_most=1)
     gamma: float = number(default=2.0, at_least=0)
@@ -541,7 +545,10 @@ class Coral(ClassLoss, key="coral"):
             ranks = ops.expand_dims(ranks, -1)
         if not shapes.fits(ranks.shape, (*tuple(pred.shape)[:-1], 1)):
             raise shapes.mismatch("ranks (B,) or (B, 1) for y_pred of shape (B, K-1)", y_true, y_pred)
-        return shapes.held(ops.squeeze(ranks, -1), pred, len(pred.shape) - 1), pred
+        if pred.shape[-1] is None:
+            raise shapes.mismatch("y_pred of shape (B, K-1) with a known number of ranks", y_true, y_pred)
+        ranks = ops.reshape(ranks, ops.shape(ranks)[:-1])
+        return shapes.held(ranks, pred, len(pred.shape) - 1), pred
 
     def classes(self, y_pred: Any) -> int:
         return int(y_pred.shape[-1]) + 1

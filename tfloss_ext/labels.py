@@ -32,6 +32,9 @@ class ClassLoss(Loss):
     predictions = "probabilities"
     targets = "ids, one-hot or soft"
 
+    # Whether every element is a decision of its own, however many classes there are.
+    independent = False
+
     def read_targets(self, y_true: Any) -> Any:
         if y_true is None:
             return super().read_targets(y_true)
@@ -63,6 +66,8 @@ class ClassLoss(Loss):
         pred = shapes.with_last_axis(y_pred)
         if len(pred.shape) < 2:
             raise shapes.mismatch("y_pred of shape (B, ..., C)", y_true, y_pred)
+        if pred.shape[-1] is None and not (self.independent and len(y_true.shape) == len(pred.shape)):
+            raise shapes.mismatch("y_pred of shape (B, ..., C) with a known number of classes", y_true, y_pred)
         if pred.shape[-1] == 1 and len(y_true.shape) < len(pred.shape):
             target, axes = ops.expand_dims(y_true, -1), tuple(pred.shape)
         elif shapes.fits(y_true.shape, pred.shape):
