@@ -13,7 +13,7 @@ from support import BACKEND, MODES, to_numpy
 
 import tfloss_ext
 from tfloss_ext import check_targets, registry, screening
-from tfloss_ext.labels import ClassLoss
+from tfloss_ext.base import ClassLoss
 
 FREE = (tfloss_ext.Loss.screen, tfloss_ext.Boundary.screen)
 SCREENED = sorted(key for key, cls in registry.classes().items() if cls.screen not in FREE)

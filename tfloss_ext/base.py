@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics, registry, replicas, screening, shapes
+from tfloss_ext import labels, numerics, registry, replicas, screening, shapes
 from tfloss_ext.declaration import Declared, hook
 from tfloss_ext.parameters import choice
 
@@ -206,6 +206,85 @@ class Loss(Declared):
         else:
             count = ops.cast(ops.size(values), values.dtype)
         return replicas.share(numerics.ratio(loss, count))
+
+
+class ClassLoss(Loss):
+    """The family of losses over classes.
+
+    `call` gets either ids, integers of `y_pred`'s shape without its last axis, or dense targets of `y_pred`'s shape,
+    which keep an integer or boolean type where they have one: that says they are hard. With C == 1 they are dense.
+    """
+
+    task = "classification"
+    predictions = "probabilities"
+    targets = "ids, one-hot or soft"
+
+    # Whether every element is a decision of its own, however many classes there are.
+    independent = False
+
+    def read_targets(self, y_true: Any) -> Any:
+        if y_true is None:
+            return super().read_targets(y_true)
+        return labels.as_targets(y_true, self.compute_dtype, getattr(self, "ignore_class", None))
+
+    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        pred = shapes.with_last_axis(y_pred)
+        if len(pred.shape) < 2:
+            raise shapes.mismatch("y_pred of shape (B, ..., C)", y_true, y_pred)
+        if pred.shape[-1] is None and not (self.independent and len(y_true.shape) == len(pred.shape)):
+            raise shapes.mismatch("y_pred of shape (B, ..., C) with a known number of classes", y_true, y_pred)
+        if pred.shape[-1] == 1 and len(y_true.shape) < len(pred.shape):
+            target, axes = ops.expand_dims(y_true, -1), tuple(pred.shape)
+        elif shapes.fits(y_true.shape, pred.shape):
+            target, axes = y_true, tuple(pred.shape)
+        else:
+            one = len(y_true.shape) == len(pred.shape) and y_true.shape[-1] == 1
+            target, axes = ops.squeeze(y_true, -1) if one else y_true, tuple(pred.shape)[:-1]
+            target = ops.cast(target, "int32") if labels.is_boolean(target) else target
+        if not shapes.fits(target.shape, axes):
+            raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
+        return shapes.held(target, pred, len(axes)), pred
+
+    def known(self, y_true: Any, y_pred: Any) -> Any:
+        return labels.not_ignored(y_true, y_pred, getattr(self, "ignore_class", None))
+
+    def classes(self, y_pred: Any) -> int:
+        """How many classes `(..., C)` distinguishes: two where one probability is given."""
+        return max(int(y_pred.shape[-1]), 2)
+
+    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
+        rank = 0 if self.couples else len(self.value_shape(y_pred))
+        if labels.are_ids(y_true, y_pred):
+            return screening.ids(y_true, self.classes(y_pred), rank)
+        return y_true, screening.shares(y_true, rank)
+
+    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
+        width = classes if classes is not None else self._width()
+        if width is None:
+            dense = targets.dtype.kind == "f" and bool((targets != np.floor(targets)).any())
+        else:
+            dense = width == 1 or (targets.ndim > 1 and targets.shape[-1] == width)
+        targets = self._without_ignored(targets, dense and targets.ndim > 1 and targets.shape[-1] > 1)
+        if dense:
+            return screening.fault_of_shares(targets)
+        if width is None and screening.is_mask_of_255(targets):
+            return screening.Fault("ids, or a mask of 0 and 1", targets == 255, ": divide a mask of 0 and 255 by 255")
+        return screening.fault_of_ids(targets, width or int(targets.max(initial=0)) + 1)
+
+    def _width(self) -> int | None:
+        """How wide the predictions are by the parameters that have a number for each class."""
+        for name in self._fields:
+            value = getattr(self, name)
+            if isinstance(value, list):
+                return len(value) + (name == "class_weights" and not getattr(self, "include_background", True))
+        return None
+
+    def _without_ignored(self, targets: np.ndarray, one_hot: bool) -> np.ndarray:
+        ignored = getattr(self, "ignore_class", None)
+        if ignored is None:
+            return targets
+        dropped = np.expand_dims(targets.argmax(-1) == ignored, -1) if one_hot else targets == ignored
+        return np.where(dropped, np.zeros((), targets.dtype), targets)
 
 
 class BatchLoss(Loss):

@@ -10,8 +10,7 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import crossentropy, labels, numerics, screening, shapes, simplex
-from tfloss_ext.base import BatchLoss
-from tfloss_ext.labels import ClassLoss
+from tfloss_ext.base import BatchLoss, ClassLoss
 from tfloss_ext.parameters import check_per_class, choice, flag, number, numbers, whole
 
 # What the reverse crossentropy takes for the logarithm of a target of 0.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets over classes: ids or one-hot, told apart by shape, for every loss whose predictions are `(..., C)`."""
+"""Targets over classes, ids or dense, as data: they are ids where they have an axis fewer than the predictions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-
-from tfloss_ext import screening, shapes
-from tfloss_ext.base import Loss
 
 # Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
 FEW_CLASSES = 8
@@ -21,109 +18,38 @@ SHORT_AXIS = 16
 _FARTHEST, _IGNORED_FAR = (-(2**31) + 1, 2**31 - 1), -(2**31)
 
 
-class ClassLoss(Loss):
-    """The family of losses over classes.
+def as_targets(y_true: Any, dtype: str, ignored: int | None) -> Any:
+    """Targets as a tensor: floats of this type, booleans as they are, integers as int32.
 
-    `call` gets either ids, integers of `y_pred`'s shape without its last axis, or dense targets of `y_pred`'s shape,
-    which keep an integer or boolean type where they have one: that says they are hard. With C == 1 they are dense.
+    No class stays no class, and no other id becomes the ignored one.
     """
+    y_true = y_true if ops.is_tensor(y_true) else np.asarray(y_true)
+    given = keras.backend.standardize_dtype(y_true.dtype)
+    if given == "bool" or keras.backend.is_float_dtype(given):
+        return ops.convert_to_tensor(y_true, dtype="bool" if given == "bool" else dtype)
+    kinds, far = np.iinfo(given), _is_far(ignored)
+    if kinds.min >= -(2**31) and kinds.max < 2**31 and not far:
+        return ops.convert_to_tensor(y_true, dtype="int32")
+    # NumPy's arrays by NumPy: JAX would keep 32 of 64 bits, whatever they are.
+    of = ops if ops.is_tensor(y_true) else np
+    nearest = of.clip(y_true, max(kinds.min, _FARTHEST[0]), min(kinds.max, _FARTHEST[1]))
+    nearest = ops.convert_to_tensor(nearest, dtype="int32")
+    if ignored is None or not far or not kinds.min <= ignored <= kinds.max:
+        return nearest
+    dropped = ops.convert_to_tensor(of.equal(y_true, np.asarray(ignored, given)))
+    return ops.where(dropped, ops.cast(_IGNORED_FAR, "int32"), nearest)
 
-    task = "classification"
-    predictions = "probabilities"
-    targets = "ids, one-hot or soft"
 
-    # Whether every element is a decision of its own, however many classes there are.
-    independent = False
-
-    def read_targets(self, y_true: Any) -> Any:
-        if y_true is None:
-            return super().read_targets(y_true)
-        y_true = y_true if ops.is_tensor(y_true) else np.asarray(y_true)
-        dtype = keras.backend.standardize_dtype(y_true.dtype)
-        if keras.backend.is_float_dtype(dtype):
-            return super().read_targets(y_true)
-        return ops.convert_to_tensor(y_true, dtype="bool") if dtype == "bool" else self._narrowed(y_true, dtype)
-
-    def _narrowed(self, ids: Any, dtype: str) -> Any:
-        """Integers as int32: no class stays no class, and no other id becomes the ignored one."""
-        kinds, far = np.iinfo(dtype), self._ignores_far()
-        if kinds.min >= -(2**31) and kinds.max < 2**31 and not far:
-            return ops.convert_to_tensor(ids, dtype="int32")
-        # NumPy's arrays by NumPy: JAX would keep 32 of 64 bits, whatever they are.
-        of = ops if ops.is_tensor(ids) else np
-        nearest = of.clip(ids, max(kinds.min, _FARTHEST[0]), min(kinds.max, _FARTHEST[1]))
-        nearest = ops.convert_to_tensor(nearest, dtype="int32")
-        if not far or not kinds.min <= self.ignore_class <= kinds.max:
-            return nearest
-        ignored = ops.convert_to_tensor(of.equal(ids, np.asarray(self.ignore_class, dtype)))
-        return ops.where(ignored, ops.cast(_IGNORED_FAR, "int32"), nearest)
-
-    def _ignores_far(self) -> bool:
-        ignored = getattr(self, "ignore_class", None)
-        return ignored is not None and not _FARTHEST[0] < ignored < _FARTHEST[1]
-
-    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        pred = shapes.with_last_axis(y_pred)
-        if len(pred.shape) < 2:
-            raise shapes.mismatch("y_pred of shape (B, ..., C)", y_true, y_pred)
-        if pred.shape[-1] is None and not (self.independent and len(y_true.shape) == len(pred.shape)):
-            raise shapes.mismatch("y_pred of shape (B, ..., C) with a known number of classes", y_true, y_pred)
-        if pred.shape[-1] == 1 and len(y_true.shape) < len(pred.shape):
-            target, axes = ops.expand_dims(y_true, -1), tuple(pred.shape)
-        elif shapes.fits(y_true.shape, pred.shape):
-            target, axes = y_true, tuple(pred.shape)
-        else:
-            one = len(y_true.shape) == len(pred.shape) and y_true.shape[-1] == 1
-            target, axes = ops.squeeze(y_true, -1) if one else y_true, tuple(pred.shape)[:-1]
-        if not shapes.fits(target.shape, axes):
-            raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
-        return shapes.held(target, pred, len(axes)), pred
-
-    def known(self, y_true: Any, y_pred: Any) -> Any:
-        ignored = getattr(self, "ignore_class", None)
-        if ignored is None:
-            return None
-        code = _IGNORED_FAR if self._ignores_far() else ignored
-        ids = class_ids(y_true, y_pred)
-        return ops.not_equal(ids, ops.cast(code, ids.dtype))
-
-    def classes(self, y_pred: Any) -> int:
-        """How many classes `(..., C)` distinguishes: two where one probability is given."""
-        return max(int(y_pred.shape[-1]), 2)
-
-    def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
-        rank = 0 if self.couples else len(self.value_shape(y_pred))
-        if are_ids(y_true, y_pred):
-            return screening.ids(y_true, self.classes(y_pred), rank)
-        return y_true, screening.shares(y_true, rank)
-
-    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
-        width = classes if classes is not None else self._width()
-        if width is None:
-            dense = targets.dtype.kind == "f" and bool((targets != np.floor(targets)).any())
-        else:
-            dense = width == 1 or (targets.ndim > 1 and targets.shape[-1] == width)
-        targets = self._without_ignored(targets, dense and targets.ndim > 1 and targets.shape[-1] > 1)
-        if dense:
-            return screening.fault_of_shares(targets)
-        if width is None and screening.is_mask_of_255(targets):
-            return screening.Fault("ids, or a mask of 0 and 1", targets == 255, ": divide a mask of 0 and 255 by 255")
-        return screening.fault_of_ids(targets, width or int(targets.max(initial=0)) + 1)
-
-    def _width(self) -> int | None:
-        """How wide the predictions are by the parameters that have a number for each class."""
-        for name in self._fields:
-            value = getattr(self, name)
-            if isinstance(value, list):
-                return len(value) + (name == "class_weights" and not getattr(self, "include_background", True))
+def not_ignored(y_true: Any, y_pred: Any, ignored: int | None) -> Any:
+    """A mask of the positions whose class is another than the ignored one, None where none is."""
+    if ignored is None:
         return None
+    ids = class_ids(y_true, y_pred)
+    return ops.not_equal(ids, ops.cast(_IGNORED_FAR if _is_far(ignored) else ignored, ids.dtype))
 
-    def _without_ignored(self, targets: np.ndarray, one_hot: bool) -> np.ndarray:
-        ignored = getattr(self, "ignore_class", None)
-        if ignored is None:
-            return targets
-        dropped = np.expand_dims(targets.argmax(-1) == ignored, -1) if one_hot else targets == ignored
-        return np.where(dropped, np.zeros((), targets.dtype), targets)
+
+def _is_far(ignored: int | None) -> bool:
+    return ignored is not None and not _FARTHEST[0] < ignored < _FARTHEST[1]
 
 
 def are_ids(y_true: Any, y_pred: Any) -> bool:

@@ -10,9 +10,8 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import labels, numerics, regions, screening, shapes
-from tfloss_ext.base import Loss
+from tfloss_ext.base import ClassLoss, Loss
 from tfloss_ext.declaration import hook
-from tfloss_ext.labels import ClassLoss
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.regions import Sums, Term, product
 
