@@ -110,10 +110,14 @@ class _MisunderstoodError(ValueError):
 def _plain(value: Any) -> float:
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError
+    _refuse_state(value)
+    return float(value)
+
+
+def _refuse_state(value: Any) -> None:
     # The variables of Keras and TensorFlow, the parameters of PyTorch.
     if hasattr(value, "assign") or getattr(value, "requires_grad", False):
         raise _MisunderstoodError("a loss holds no state: the number that a variable has now would stay")
-    return float(value)
 
 
 def check_per_class(name: str, value: Any) -> None:
@@ -146,6 +150,8 @@ class _Number:
             return None
         if self.minus_infinity and (value == "-inf" if isinstance(value, str) else _plain(value) == -math.inf):
             return "-inf"  # JSON has no infinity.
+        for item in value if isinstance(value, (list, tuple)) else ():
+            _refuse_state(item)  # Before NumPy makes numbers of them.
         if self.many and np.ndim(value) == 1 and len(value):
             return [self._check_one(item) for item in _in_order(value)]
         return self._check_one(value)
