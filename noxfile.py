@@ -53,6 +53,7 @@ def versions(session: nox.Session, versions: str, backend: str) -> None:
         names = [re.split("[>=<]", requirement)[0] for requirement in needed]
         needed = [f"{name}=={pins[name]}" if name in pins else name for name in names]
     session.install(f".[{backend},segmentation]", *needed)
+    session.run("python", "-m", "pip", "list")
     session.run(
         "pytest",
         "-q",

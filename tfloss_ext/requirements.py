@@ -12,7 +12,7 @@ OLDEST_KERAS = (3, 12)
 
 
 def check_legacy() -> None:
-    """Raise where `tf.keras` is Keras 2, whose models know no loss of this package and say so only as they train.
+    """Raise where `tf.keras` is Keras 2, whose models take no name of this package and weigh its losses wrongly.
 
     Who has imported Keras 3 already works with that, and may need the variable for another package.
     """
@@ -23,8 +23,9 @@ def check_legacy() -> None:
         return
     raise ImportError(
         f"Expected tf.keras to be Keras 3. Received: TF_USE_LEGACY_KERAS={value}, which makes it Keras 2 (tf_keras), "
-        "where no loss of tfloss_ext works. Unset the variable before TensorFlow is imported; or keep it, use keras in "
-        "place of tf.keras, and write `import keras` above `import tfloss_ext`."
+        "where the names of tfloss_ext are unknown and sample_weight weighs the mean. Unset the variable before "
+        "TensorFlow is imported; or keep it, use keras in place of tf.keras, and write `import keras` above "
+        "`import tfloss_ext`."
     )
 
 
