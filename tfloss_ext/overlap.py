@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import labels, numerics, regions, shapes
+from tfloss_ext import gradients, labels, numerics, regions, shapes
 from tfloss_ext.base import Loss
 from tfloss_ext.labels import ClassLoss
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
@@ -45,10 +45,11 @@ class RegionLoss(ClassLoss):
         kept = shapes.both(kept, None if images is None else shapes.to_rank(images, len(positions)))
         y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
         if self.per_image:
-            return self.call(y_true, y_pred, product(inside, known)), weight, mask
+            return gradients.values(self, y_true, y_pred, product(inside, known)), weight, mask
         ones = ops.ones(ops.shape(y_pred)[:1], dtype=y_pred.dtype)
         image = shapes.to_rank(product(product(ones, weight), mask), len(positions))
-        return self.call(y_true, y_pred, product(image, product(inside, known))), None, None
+        weight = product(image, product(inside, known))
+        return gradients.values(self, y_true, y_pred, weight, alike=True), None, None
 
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any:
         if y_pred.shape[-1] == 1 and not self.include_background:
