@@ -21,6 +21,7 @@ from tfloss_ext.classification import (
     WeightedKappa,
 )
 from tfloss_ext.embedding import Contrastive, Triplet
+from tfloss_ext.gradients import set_compiled
 from tfloss_ext.overlap import (
     MCC,
     Boundary,
@@ -102,6 +103,7 @@ __all__ = [
     "names",
     "number",
     "numbers",
+    "set_compiled",
     "signed_distance_map",
     "whole",
 ]

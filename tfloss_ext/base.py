@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import labels, numerics, registry, replicas, screening, shapes
+from tfloss_ext import gradients, labels, numerics, registry, replicas, screening, shapes
 from tfloss_ext.declaration import Declared, hook
 from tfloss_ext.parameters import choice
 
@@ -59,6 +59,7 @@ class Loss(Declared):
     use: ClassVar[str] = ""
 
     couples = False  # Whether a value depends on other samples than its own.
+    fuses = True  # Whether XLA makes the values of large arrays faster. Not where it sorts.
 
     @property
     def compute_dtype(self) -> str:
@@ -158,7 +159,7 @@ class Loss(Declared):
         """What `call` gives for what is kept, a mask or None; where a target says nothing NaN, or an error."""
         y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
         y_true, mark = self.screen(y_true, y_pred)
-        values = self.call(y_true, y_pred, *more)
+        values = gradients.values(self, y_true, y_pred, *more, alike=self.couples)
         return values if mark is None else mark(values)
 
     def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
@@ -295,6 +296,7 @@ class BatchLoss(Loss):
     """
 
     couples = True
+    fuses = False  # What a value depends on is more than its row.
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         return tuple(y_pred.shape)[:1]

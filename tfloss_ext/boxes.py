@@ -10,7 +10,7 @@ from typing import Any
 
 from keras import ops
 
-from tfloss_ext import numerics, shapes
+from tfloss_ext import gradients, numerics, shapes
 from tfloss_ext.base import Loss
 from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import choice
@@ -113,7 +113,7 @@ def _ratio(numerator: Any, denominator: Any) -> Any:
         gradient = numerics.ratio(upstream, denominator)
         return gradient, -gradient * numerics.ratio(numerator, denominator)
 
-    return numerics.with_gradient(numerics.ratio, backward)(numerator, denominator)
+    return gradients.with_gradient(numerics.ratio, backward)(numerator, denominator)
 
 
 class IoU(BoxLoss, key="iou"):
@@ -261,4 +261,4 @@ def _angle(width: Any, height: Any) -> Any:
         square = ops.square(width) + ops.square(height)
         return upstream * numerics.ratio(height, square), -upstream * numerics.ratio(width, square)
 
-    return numerics.with_gradient(ops.arctan2, backward)(width, height)
+    return gradients.with_gradient(ops.arctan2, backward)(width, height)

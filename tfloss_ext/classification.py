@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import crossentropy, labels, numerics, screening, shapes, simplex
+from tfloss_ext import crossentropy, gradients, labels, numerics, screening, shapes, simplex
 from tfloss_ext.base import BatchLoss, ClassLoss
 from tfloss_ext.parameters import check_per_class, choice, flag, number, numbers, whole
 
@@ -641,7 +641,7 @@ def _log_ratio(penalty: Any, mean: Any, p: Any, epsilon: float) -> Any:
         ratio, expected = terms(p)
         return upstream * numerics.ratio(penalty - ratio * mean, expected * (ratio + epsilon))
 
-    return numerics.with_gradient(lambda p: ops.log(terms(p)[0] + epsilon), backward)(p)
+    return gradients.with_gradient(lambda p: ops.log(terms(p)[0] + epsilon), backward)(p)
 
 
 class Sparsemax(ClassLoss, key="sparsemax_loss"):

@@ -16,7 +16,8 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import labels
-from tfloss_ext.numerics import EPSILON, by_slices, with_gradient
+from tfloss_ext.gradients import by_slices, with_gradient
+from tfloss_ext.numerics import EPSILON
 
 # From this many classes on an array of logits is large beside all else, and what is not kept counts.
 FUSED_CLASSES = 2**13

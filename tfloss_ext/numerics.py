@@ -1,66 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stable primitives: logarithms and roots that stay finite, and closed-form gradients."""
+"""Stable primitives: logarithms and roots that stay finite."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
+from tfloss_ext.gradients import with_gradient
+
 EPSILON = 1e-7  # Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm needs it.
-
-
-# Elements per slice of a large array: 1 MiB of float32.
-SLICE_ELEMENTS = 2**18
-
-
-def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
-    """`forward(*tensors)` with the gradient `backward(upstream, *tensors)`, on every backend.
-
-    All else that the two need, integers and hyper-parameters, comes in by closure and gets no gradient.
-    """
-
-    def function(*tensors: Any) -> Any:
-        def gradient(*args: Any, upstream: Any = None) -> Any:
-            # PyTorch hands back the tensors and names the upstream gradient; the others pass the latter alone.
-            if upstream is None:
-                return backward(args[0], *tensors)
-            return backward(upstream, *args)
-
-        return forward(*tensors), gradient
-
-    wrapped: Callable[..., Any] = ops.custom_gradient(function)
-    return wrapped
-
-
-def over_slices(function: Callable[..., Any], *tensors: Any, like: Any) -> Any:
-    """`function(*tensors)`, a map of rows, on slices of the first axis as they suit an array such as `like`."""
-    parts = [function(*(tensor[part] for tensor in tensors)) for part in _slices(like)]
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=0)
-
-
-def by_slices(value: Callable[..., Any], slope: Callable[..., Any], x: Any, *data: Any) -> Any:
-    """`value(x, *data)`, differentiable in x by `slope(upstream, x, *data)`, both maps of rows on slices."""
-    return with_gradient(
-        lambda x: over_slices(value, x, *data, like=x),
-        lambda upstream, x: over_slices(slope, upstream, x, *data, like=x),
-    )(x)
-
-
-def _slices(x: Any) -> list[slice]:
-    """Slices of the first axis which, where it is long, are small enough for the intermediates to stay in the cache.
-
-    Outside XLA that takes a fourth off the time and two thirds off the memory.
-    """
-    rows, known = x.shape[0], None not in tuple(x.shape)
-    count = min(rows, math.prod(x.shape) // SLICE_ELEMENTS) if known else 1
-    if count < 2:
-        return [slice(None)]
-    edges = [i * rows // count for i in range(count + 1)]
-    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
 def hypot(x: Any, constant: float) -> Any:

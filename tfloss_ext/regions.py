@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from tfloss_ext import crossentropy, labels, numerics
+from tfloss_ext import crossentropy, gradients, labels, numerics
 
 Terms = tuple[Callable[[], Any], Callable[[Any], Any]]
 
@@ -194,7 +194,7 @@ def _sums_of_few(
         # Stacked in front and transposed, as stacking at the end copies single elements on TensorFlow.
         return ops.reshape(ops.transpose(ops.stack(gradients, axis=0), (1, 2, 0)), ops.shape(x))
 
-    sums = numerics.with_gradient(forward, backward)(y_pred)
+    sums = gradients.with_gradient(forward, backward)(y_pred)
     return Sums(
         ops.transpose(sums[:classes]),
         ops.transpose(sums[classes : 2 * classes]),
@@ -360,7 +360,7 @@ def _sums_of_many(
 def _term_of_many(term: Term, y: Any, x: Any, p: Any, logs: Any, activation: str | None) -> Any:
     if term.binary:
         terms = crossentropy.focal_terms(term.gammas[0], term.alphas, from_logits=activation is not None)
-        values = numerics.with_gradient(
+        values = gradients.with_gradient(
             lambda x: terms(y, x)[0](),
             lambda upstream, x: upstream * terms(y, x)[1](),
         )(x)

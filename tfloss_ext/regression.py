@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics, screening, shapes
+from tfloss_ext import gradients, numerics, screening, shapes
 from tfloss_ext.base import Loss
 from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import flag, number, numbers
@@ -66,7 +66,7 @@ class RegressionLoss(Loss):
             upstream = ops.expand_dims(upstream / outputs if share is None else upstream, -1)
             return self.pull_back(upstream if share is None else upstream * share, y_true, y_pred)
 
-        return numerics.with_gradient(forward, backward)(y_true, y_pred)
+        return gradients.with_gradient(forward, backward)(y_true, y_pred)
 
 
 class ErrorLoss(RegressionLoss):

@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from tfloss_ext import labels
-from tfloss_ext.numerics import by_slices, over_slices
+from tfloss_ext.gradients import by_slices, over_slices
 
 
 def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
