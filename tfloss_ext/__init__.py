@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loss functions that Keras does not have, by name. Importing this package makes every name known to Keras."""
+"""Loss functions for Keras by name, most of which it does not have. Importing this makes the names known to it."""
 
 from tfloss_ext.base import Loss
 from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU

@@ -26,7 +26,10 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
 
     Args:
         gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
-        alpha: In [0, 1], the weight of positives, negatives having 1 - alpha; None weighs neither.
+        alpha: In [0, 1], the weight of positives, negatives having 1 - alpha; None weighs neither. The default weighs
+            positives *down*, to a third of a negative: it is the paper's, for detectors that see a hundred thousand
+            easy negatives in an image. For a rare class begin with None, which is what Keras's
+            `BinaryFocalCrossentropy` does unless told otherwise, or with 0.75, which weighs it up.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
         label_smoothing: s in [0, 1): targets become `y(1 - s) + s/2`.
         reduction: As in `keras.losses.Loss`.
@@ -47,6 +50,12 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
         >>> loss = Focal(gamma=2.0, from_logits=True)
         >>> print(f"{loss([[1.0], [0.0]], [[-3.0], [-3.0]]):.4f}")
         0.3458
+        >>> for alpha in (0.25, None, 0.75):  # A miss and a false alarm that are equally wrong.
+        ...     loss = Focal(alpha=alpha)
+        ...     print(f"{loss([1.0], [0.1]):.3f}, {loss([0.0], [0.9]):.3f}")
+        0.466, 1.399
+        1.865, 1.865
+        1.399, 0.466
     """
 
     gamma: float = number(default=2.0, at_least=0)
