@@ -20,10 +20,16 @@ under noise. A small convolutional network predicts the box that fits its ink. W
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=8, help="passes over the scenes")
+parser.add_argument("--samples", type=int, default=3000, help="scenes to train on, and as many to judge on")
+parser.add_argument("--steps", type=int, default=200, help="of the boxes without a network")
+parser.add_argument("--seed", type=int, default=0, help="of scenes and weights")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -134,14 +140,7 @@ def row(name: str, apart: float, iou: np.ndarray) -> tuple[object, ...]:
     return name, apart, float(np.mean(iou)), float(np.mean(iou > 0.5)), float(np.mean(iou > 0.75))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--samples", type=int, default=3000)
-    parser.add_argument("--steps", type=int, default=200, help="of the boxes without a network")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(argv)
-
+def main(options: argparse.Namespace) -> None:
     losses: dict[str, str | keras.losses.Loss] = {
         '"mse"': "mse",
         "IoU": tfloss_ext.IoU(box_format="cxcywh"),
@@ -167,4 +166,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

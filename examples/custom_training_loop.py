@@ -14,10 +14,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=30, help="passes over the tumours")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -71,10 +76,7 @@ def train(loss: keras.losses.Loss, data: Arrays, *, epochs: int, costs: bool, ha
     return model
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=30)
-    epochs = parser.parse_args(argv).epochs
+def main(options: argparse.Namespace) -> None:
     if keras.backend.backend() != "tensorflow":
         raise SystemExit("This loop is written for TensorFlow: set KERAS_BACKEND=tensorflow.")
     data, (inputs, malignant) = load()
@@ -83,11 +85,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     focal = tfloss_ext.Focal(alpha=None, from_logits=True)
     each = tfloss_ext.Focal(alpha=None, from_logits=True, reduction=None)
     models = {
-        "Keras: binary crossentropy": train(crossentropy, data, epochs=epochs, costs=False),
-        "Keras, a miss costs five": train(crossentropy, data, epochs=epochs, costs=True),
-        "Focal": train(focal, data, epochs=epochs, costs=False),
-        "Focal, a miss costs five": train(focal, data, epochs=epochs, costs=True),
-        "Focal, hardest quarter of a batch": train(each, data, epochs=epochs, costs=False, hardest=0.25),
+        "Keras: binary crossentropy": train(crossentropy, data, epochs=options.epochs, costs=False),
+        "Keras, a miss costs five": train(crossentropy, data, epochs=options.epochs, costs=True),
+        "Focal": train(focal, data, epochs=options.epochs, costs=False),
+        "Focal, a miss costs five": train(focal, data, epochs=options.epochs, costs=True),
+        "Focal, hardest quarter of a batch": train(each, data, epochs=options.epochs, costs=False, hardest=0.25),
     }
     rows = []
     for name, model in models.items():
@@ -108,4 +110,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

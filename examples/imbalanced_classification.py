@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rare class: what the focal loss changes, and what gamma and alpha do.
+"""A rare class: what the focal loss changes, and what its alpha does.
 
 Is this handwritten digit an eight? Eights are one image in fifty, and a linear model (64 pixels, one sigmoid) cannot
 get all of them right: it has to spend itself where it matters. What one learns:
 
 * `focal` stands where `binary_crossentropy` stood, for the same targets and the same sigmoid output;
+* by its name alone it has alpha=0.25, which weighs the rare class *down*, to a third of the others. It comes from
+  object detectors, which see a hundred thousand easy negatives in each image; here it undoes what gamma gains. Begin
+  with alpha=None, which weighs neither, or with 0.75, which weighs the rare class up;
 * gamma turns down the many digits that are easily told from an eight, so that the hard ones decide;
-* alpha weighs the rare class, with 1 - alpha for the others. The default, 0.25, comes from object detectors, which see
-  a hundred thousand easy negatives in each image; with some hundred negatives, as here, a larger one does better;
+* crossentropy with a `class_weight` for the rare class does as well: compare with it before anything else;
 * average precision asks for the ranking alone, whatever the threshold. Log loss asks for probabilities, which is what
   crossentropy is made for: what focal loss returns are scores, too cautious to be read as probabilities.
 
@@ -17,10 +19,14 @@ Every row is the mean of several splits of the data.
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=40, help="passes over the digits")
+parser.add_argument("--splits", type=int, default=3, help="of the data, whose mean is printed")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -56,16 +62,11 @@ def train(
     return model
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--splits", type=int, default=3)
-    options = parser.parse_args(argv)
-
+def main(options: argparse.Namespace) -> None:
     losses: dict[str, tuple[str | keras.losses.Loss, float]] = {
         '"binary_crossentropy"': ("binary_crossentropy", 1.0),
         '"binary_crossentropy", class_weight 10': ("binary_crossentropy", 10.0),
-        '"focal"': ("focal", 1.0),
+        '"focal", which has alpha=0.25': ("focal", 1.0),
         "Focal(gamma=2, alpha=None)": (tfloss_ext.Focal(gamma=2.0, alpha=None), 1.0),
         "Focal(gamma=2, alpha=0.75)": (tfloss_ext.Focal(gamma=2.0, alpha=0.75), 1.0),
     }
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         learn, (images, truth) = load(seed)
         for name, (loss, rare_weight) in losses.items():
             model = train(loss, learn, epochs=options.epochs, seed=seed, rare_weight=rare_weight)
-            p = model.predict(images, batch_size=len(images), verbose=0)[:, 0].astype("float64")
+            p = keras.ops.convert_to_numpy(model(images))[:, 0].astype("float64")
             found, rare = p > 0.5, truth == 1
             scores[name].append(
                 (
@@ -92,4 +93,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

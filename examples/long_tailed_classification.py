@@ -18,10 +18,15 @@ Every row is the mean of several splits of the data.
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=60, help="passes over the digits")
+parser.add_argument("--splits", type=int, default=3, help="of the data, whose mean is printed")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -58,12 +63,7 @@ def network(last: keras.layers.Layer) -> keras.Model:
     return keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, activation="relu"), last])
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--splits", type=int, default=3)
-    options = parser.parse_args(argv)
-
+def main(options: argparse.Namespace) -> None:
     # From the number of samples of each class, the loss.
     losses: dict[str, Callable[[list[int]], keras.losses.Loss]] = {
         "Keras: sparse crossentropy": lambda n: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -100,4 +100,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -14,10 +14,14 @@ neighbour of a digit the same digit (recall@1), and how many of all its relative
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=20, help="passes over the digits")
+parser.add_argument("--samples", type=int, default=1083, help="digits to learn from")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -77,11 +81,7 @@ def embedding(loss: str | keras.losses.Loss, data: Digits, epochs: int) -> keras
     return model
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--samples", type=int, default=1083, help="digits to learn from")
-    options = parser.parse_args(argv)
+def main(options: argparse.Namespace) -> None:
     epochs = options.epochs
     seen, unseen = load()
     seen = Digits(seen.images[: options.samples], seen.labels[: options.samples])
@@ -108,4 +108,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

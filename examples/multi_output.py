@@ -12,13 +12,16 @@ What one learns here, on the 178 wines that come with scikit-learn:
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=60, help="passes over the wines")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -89,10 +92,7 @@ def results(model: keras.Model, inputs: np.ndarray, targets: Targets) -> dict[st
     return {"grower, accuracy": accuracy, **chemistry, "magnesium, median error mg/l": float(np.median(magnesium))}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=60)
-    epochs = parser.parse_args(argv).epochs
+def main(options: argparse.Namespace) -> None:
     inputs, held_out, targets, truth = load()
 
     plain = {"grower": "sparse_categorical_crossentropy", "chemistry": "mse", "magnesium": "mse"}
@@ -101,8 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "chemistry": tfloss_ext.get("weighted_mse", weight=(1.0 / targets["chemistry"].var(axis=0)).tolist()),
         "magnesium": "log_cosh_loss",
     }
-    baseline = train(plain, epochs, inputs, targets)
-    model = train(ours, epochs, inputs, targets, loss_weights={"grower": 1.0, "chemistry": 1.0, "magnesium": 0.5})
+    baseline = train(plain, options.epochs, inputs, targets)
+    model = train(
+        ours, options.epochs, inputs, targets, loss_weights={"grower": 1.0, "chemistry": 1.0, "magnesium": 0.5}
+    )
     columns = results(baseline, held_out, truth), results(model, held_out, truth)
     rows = [(name, columns[0][name], columns[1][name]) for name in columns[0]]
     show(f"{len(held_out)} wines held out", ["output", "Keras: crossentropy, mse, mse", "tfloss_ext"], rows)
@@ -128,4 +130,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

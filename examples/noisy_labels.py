@@ -17,10 +17,15 @@ Every number is the mean of several splits of the data.
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=40, help="passes over the digits")
+parser.add_argument("--splits", type=int, default=2, help="of the data, whose mean is printed")
+parser.add_argument("--rates", type=float, nargs="+", default=[0.0, 0.2, 0.4, 0.6], help="shares of wrong labels")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -53,13 +58,7 @@ def accuracy(loss: keras.losses.Loss, rate: float, seed: int, epochs: int) -> fl
     return float(np.mean(found == judge.labels))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--splits", type=int, default=2)
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.0, 0.2, 0.4, 0.6])
-    options = parser.parse_args(argv)
-
+def main(options: argparse.Namespace) -> None:
     losses = {
         "Keras: sparse crossentropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         "SymmetricCrossentropy": tfloss_ext.SymmetricCrossentropy(from_logits=True),
@@ -78,4 +77,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

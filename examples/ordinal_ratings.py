@@ -20,10 +20,15 @@ Every row is the mean of several splits of the data, and all models are linear.
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=40, help="passes over the patients")
+parser.add_argument("--splits", type=int, default=5, help="of the data, whose mean is printed")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import numpy as np
@@ -115,12 +120,7 @@ WAYS: dict[str, tuple[str | keras.losses.Loss, Callable[[], list[keras.layers.La
 }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--splits", type=int, default=5)
-    options = parser.parse_args(argv)
-
+def main(options: argparse.Namespace) -> None:
     scores: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for seed in range(options.splits):
         learn, (patients, grades) = load(seed)
@@ -141,4 +141,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -20,14 +20,21 @@ Every row is the mean of several splits of the data. `--out` names the picture o
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=30, help="passes over the patients")
+parser.add_argument("--splits", type=int, default=5, help="of the data, whose mean is printed")
+default = Path("docs/probabilistic_regression.png")
+parser.add_argument("--out", type=Path, default=default, help="where the picture goes")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 from _table import show
 from sklearn.datasets import load_diabetes
@@ -35,9 +42,6 @@ from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import train_test_split
 
 import tfloss_ext
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 
 QUANTILES = [0.05, 0.5, 0.95]
 Z = 1.6449  # A standard normal number lies beyond it with a probability of 5 %.
@@ -133,14 +137,7 @@ def draw(pictured: dict[str, np.ndarray], truth: np.ndarray, out: Path) -> None:
     plt.close(figure)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--splits", type=int, default=5)
-    default = Path(__file__).parents[1] / "docs/probabilistic_regression.png"
-    parser.add_argument("--out", type=Path, default=default, help="where the picture goes")
-    options = parser.parse_args(argv)
-
+def main(options: argparse.Namespace) -> None:
     scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in WAYS}
     for seed in range(options.splits):
         learn, (patients, target), centre, spread = load(seed)
@@ -161,4 +158,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -19,26 +19,32 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from _start import command_line, read_options
+
+parser = command_line(__doc__)
+parser.add_argument("--epochs", type=int, default=8, help="passes over the images")
+parser.add_argument("--samples", type=int, default=1200, help="images to train on")
+parser.add_argument("--held-out", type=int, default=600, help="images to judge on")
+parser.add_argument("--seeds", type=int, default=1, help="trainings of each loss, whose mean is printed")
+parser.add_argument("--out", type=Path, default=Path("docs/segmentation.png"), help="where the picture goes")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
 
 import keras
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 from _data import Digits, digits
 from _table import show
+from matplotlib.patches import Patch
 from sklearn.datasets import load_sample_image
 
 import tfloss_ext
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-from matplotlib.patches import Patch
 
 UNLABELLED, BATCH = 255, 16
 CLASSES = {"photograph": (), "zero": (0,), "one": (1,)}
@@ -250,18 +256,11 @@ def picture(path: Path, scenes: Arrays, masks: Mapping[str, np.ndarray]) -> None
         plt.close(figure)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--samples", type=int, default=1200, help="images to train on")
-    parser.add_argument("--held-out", type=int, default=600, help="images to judge on")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of each loss, whose mean is printed")
-    parser.add_argument("--out", type=Path, default=Path("docs/segmentation.png"), help="where the picture goes")
-    options = parser.parse_args(argv)
+def main(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     compare(options)
     print(f"seconds: {time.perf_counter() - start:.0f}")
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

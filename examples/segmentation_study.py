@@ -12,6 +12,18 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 
+from _start import command_line, read_options
+
+TABLES = ("shares", "budget", "smooth", "per_image", "weights", "normalisation")
+parser = command_line(__doc__)
+parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES, help="which to make")
+parser.add_argument("--epochs", type=int, default=8, help="passes over the images")
+parser.add_argument("--samples", type=int, default=1200, help="images to train on")
+parser.add_argument("--held-out", type=int, default=600, help="images to judge on")
+parser.add_argument("--seeds", type=int, default=3, help="trainings of each loss")
+if __name__ == "__main__":
+    OPTIONS = read_options(parser)
+
 import keras
 import numpy as np
 from _data import digits
@@ -111,7 +123,7 @@ class Study:
             losses |= {**ours(cls), **ours(cls, smooth=1.0), **ours(cls, smooth=100.0)}
         self.options_table("smooth, which is 1e-6 by itself", losses)
 
-    def images_or_batch(self) -> None:
+    def per_image(self) -> None:
         losses: Losses = {}
         for cls in (tfloss_ext.Dice, tfloss_ext.DiceCrossentropy, tfloss_ext.Lovasz):
             losses |= {**ours(cls), **ours(cls, per_image=False)}
@@ -128,30 +140,13 @@ class Study:
         self.options_table("the same network without its normalisations", losses, normalise=False)
 
 
-TABLES = {
-    "shares": Study.shares,
-    "budget": Study.budget,
-    "smooth": Study.smooth,
-    "per_image": Study.images_or_batch,
-    "weights": Study.weights,
-    "normalisation": Study.normalisation,
-}
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--samples", type=int, default=1200, help="images to train on")
-    parser.add_argument("--held-out", type=int, default=600, help="images to judge on")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each loss")
-    options = parser.parse_args(argv)
+def main(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     study = Study(options)
     for name in options.tables:
-        TABLES[name](study)
+        getattr(study, name)()
     print(f"seconds: {time.perf_counter() - start:.0f}")
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)
