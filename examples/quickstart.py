@@ -7,7 +7,7 @@ One functional model answers six questions about a scene, each with the loss tha
 * `dark`: which pixels did the pen make fully black? A few in a hundred, and noise hides them. `dice_loss`, which asks
   how much of what is found and of what is there is the same, against binary crossentropy, which when in doubt says no.
 * `spot`: on which pixel lies the digit's centre of mass? One in a hundred. `unified_focal`, made for one rare class,
-  against binary crossentropy, which with so many empty pixels is soon so small that it hardly counts beside five others.
+  against binary crossentropy, which with so many empty pixels is soon small and beside five others hardly counts.
 * `digit`: which digit is it? Four training labels in ten are wrong. `generalized_crossentropy`, which lets go of what
   it cannot believe, against crossentropy.
 * `embedding`: a point on a sphere, near to those of the same digit. `triplet` against the features of a classifier.

@@ -69,6 +69,7 @@ def numbers(
     optional: bool = False,
     kw_only: bool = False,
 ) -> Any: ...
+def set_compiled(enabled: bool) -> None: ...
 def signed_distance_map(mask: Any) -> np.ndarray: ...
 def whole(*, default: Any = ..., at_least: int | None = None, optional: bool = False, kw_only: bool = False) -> Any: ...
 
@@ -2700,6 +2701,7 @@ __all__ = [
     "names",
     "number",
     "numbers",
+    "set_compiled",
     "signed_distance_map",
     "whole",
 ]
