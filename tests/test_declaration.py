@@ -409,6 +409,70 @@ def test_every_kind_of_parameter_checks_its_values():
             Every(**{name: value})
 
 
+# Docstrings
+
+
+def test_the_docstring_tells_range_purpose_and_default_of_every_parameter():
+    class Told(tfloss_ext.Loss, key="told"):
+        """A loss that is told of.
+
+        Shapes:
+            y_true, y_pred: `(B, C)`.
+
+        Reference:
+            Nowhere.
+        """
+
+        a: float = number(default=0.5, at_least=0, below=1, doc="How much.")
+        b: list[float] = numbers(above=0, single=False, kw_only=True, doc="One for each class.")
+        c: str = choice(options=("x", "y", "z"), default="x")
+        d: int | None = whole(default=None, optional=True, at_least=1, doc="How many.")
+        e: bool = flag(default=False, doc="Whether.")
+
+        def call(self, y_true, y_pred):
+            return ops.mean(y_pred, axis=-1)
+
+    assert Told.__doc__ == inspect.cleandoc(
+        """A loss that is told of.
+
+        Args:
+            a: In [0, 1). How much. Defaults to `0.5`.
+            c: `"x"`, `"y"` or `"z"`. Defaults to `'x'`.
+            d: A whole number >= 1, or None. How many. Defaults to `None`.
+            e: Whether. Defaults to `False`.
+            b: A list of numbers, > 0. One for each class.
+            reduction: How the values become the loss, as in `keras.losses.Loss`.
+            name: Name of the instance; None means `"told"`.
+            dtype: Precision of the computation; None means Keras's `floatx`.
+
+        Shapes:
+            y_true, y_pred: `(B, C)`.
+
+        Raises:
+            ValueError: If a parameter is out of its range, the shapes do not fit, or a target says nothing.
+
+        Reference:
+            Nowhere.
+        """
+    )
+    with pytest.raises(ValueError, match=r"Expected b > 0 \(a list of numbers, one per class\). Received: b=3"):
+        Told(b=3)
+
+
+def test_a_docstring_that_lists_its_arguments_stays_as_it_is():
+    class Own(tfloss_ext.Loss):
+        """A loss.
+
+        Args:
+            a: What I say of it.
+        """
+
+        a: float = number(default=0.5, doc="What nobody reads.")
+
+    assert "What I say of it." in Own.__doc__
+    assert "nobody" not in Own.__doc__
+
+
 # What has no name
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
+import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
@@ -13,12 +15,13 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import keras
 
 from tfloss_ext import registry
-from tfloss_ext.parameters import REQUIRED, check, choice, flag, nearest, number, numbers, whole
+from tfloss_ext.parameters import REQUIRED, check, choice, described, flag, nearest, number, numbers, whole
 
 Fields = dict[str, dataclasses.Field[Any]]
 
 # What every constructor ends with, and how that is left out.
 COMMON: Mapping[str, Any] = {"reduction": "sum_over_batch_size", "name": None, "dtype": None}
+RAISES = "ValueError: If a parameter is out of its range, the shapes do not fit, or a target says nothing."
 _RESERVED = (*COMMON, "key", "aliases", "call")
 
 
@@ -54,15 +57,15 @@ class Declared(keras.losses.Loss):
         cls._fields = dict(sorted(fields.items(), key=lambda item: bool(item[1].kw_only)))
         if Declared not in cls.__bases__ and (cls.__init__ is Declared.__init__ or _is_made(cls.__init__)):
             cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
-        if key is None:
-            return
-        presets = presets or {}
-        cls.key, cls.aliases, cls.presets = key, _names(cls, key, aliases), dict(presets)
-        _check_hooks(cls)
-        _check_presets(cls, presets)
-        ours = cls.__module__.split(".")[0] == registry.PACKAGE
-        package = package or (registry.PACKAGE if ours else "Custom")
-        registry.register(cls, key, aliases=cls.aliases, package=package, presets=presets)
+        if key is not None:
+            cls.key, cls.aliases, cls.presets = key, _names(cls, key, aliases), dict(presets or {})
+            _check_hooks(cls)
+            _check_presets(cls)
+        cls.__doc__ = _documented(cls)
+        if key is not None:
+            ours = cls.__module__.split(".")[0] == registry.PACKAGE
+            package = package or (registry.PACKAGE if ours else "Custom")
+            registry.register(cls, key, aliases=cls.aliases, package=package, presets=cls.presets)
 
     def __init__(self, name: str | None = None, reduction: Any = "sum_over_batch_size", dtype: Any = None) -> None:
         policy = None if dtype is None else keras.dtype_policies.get(dtype).name
@@ -190,6 +193,35 @@ def _how_to_declare(cls: type, name: str, value: Any, annotation: str, inherited
     return f"{text}, while {name} is a parameter already" if name in inherited else text
 
 
+# Docstrings
+
+
+def _documented(cls: type[Declared]) -> str | None:
+    """The docstring of a class with what its declaration says: a paragraph for each parameter, and what raises."""
+    own = vars(cls).get("__doc__")
+    if not own or "Args:" in own or not _is_made(cls.__init__):
+        return own
+    parts = re.split(r"\n\n(?=(?:Shapes|Raises|Reference|Example):\n)", inspect.cleandoc(own))
+    told = {name: described(field) for name, field in cls._fields.items()}
+    told |= {
+        "reduction": "How the values become the loss, as in `keras.losses.Loss`.",
+        "name": f'Name of the instance; None means `"{cls.key}"`.' if cls.key else "Name of the instance.",
+        "dtype": "Precision of the computation; None means Keras's `floatx`.",
+    }
+    entries = (f"{name}: {text}".rstrip() for name, text in told.items())
+    parts.insert(1, "Args:\n" + "\n".join(_wrapped(entry) for entry in entries))
+    if not any(part.startswith("Raises:") for part in parts):
+        place = next((i for i, part in enumerate(parts) if part.startswith(("Reference:", "Example:"))), len(parts))
+        parts.insert(place, f"Raises:\n{_wrapped(RAISES)}")
+    return "\n\n".join(parts)
+
+
+def _wrapped(entry: str) -> str:
+    return textwrap.fill(
+        entry, 112, initial_indent=" " * 4, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+    )
+
+
 # Constructors
 
 
@@ -306,8 +338,8 @@ def _check_hooks(cls: type[Declared]) -> None:
                 raise TypeError(f"Expected {cls.__name__}, which has a key, to define {what} Received: none")
 
 
-def _check_presets(cls: type[Declared], presets: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, parameters in presets.items():
+def _check_presets(cls: type[Declared]) -> None:
+    for name, parameters in cls.presets.items():
         for parameter, value in parameters.items():
             if parameter not in cls._fields:
                 known = ", ".join(cls._fields) or "none"

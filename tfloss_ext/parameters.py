@@ -24,10 +24,14 @@ def number(
     optional: bool = False,
     minus_infinity: bool = False,
     kw_only: bool = False,
+    doc: str = "",
 ) -> Any:
-    """A finite real number in a range; `optional` admits `None`, `minus_infinity` -inf, kept as the string `"-inf"`."""
+    """A finite real number in a range; `optional` admits `None`, `minus_infinity` -inf, kept as the string `"-inf"`.
+
+    `doc`, here and in the others, is what the docstring of the class says of it, beside range and default.
+    """
     spec = _Number(at_least, above, at_most, below, optional=optional, minus_infinity=minus_infinity)
-    return _field(default, kw_only, spec)
+    return _field(default, kw_only, spec, doc)
 
 
 def numbers(
@@ -38,11 +42,13 @@ def numbers(
     at_most: float | None = None,
     below: float | None = None,
     optional: bool = False,
+    single: bool = True,
     kw_only: bool = False,
+    doc: str = "",
 ) -> Any:
-    """A number, or a sequence of numbers with one per class or output."""
-    spec = _Number(at_least, above, at_most, below, optional=optional, many=True)
-    return _field(default, kw_only, spec)
+    """A sequence of numbers with one per class or output; with `single` a number may stand for all of them."""
+    spec = _Number(at_least, above, at_most, below, optional=optional, many=True, single=single)
+    return _field(default, kw_only, spec, doc)
 
 
 def whole(
@@ -51,19 +57,20 @@ def whole(
     at_least: int | None = None,
     optional: bool = False,
     kw_only: bool = False,
+    doc: str = "",
 ) -> Any:
     """A whole number."""
-    return _field(default, kw_only, _Whole(at_least, optional=optional))
+    return _field(default, kw_only, _Whole(at_least, optional=optional), doc)
 
 
-def flag(*, default: Any = REQUIRED, kw_only: bool = False) -> Any:
+def flag(*, default: Any = REQUIRED, kw_only: bool = False, doc: str = "") -> Any:
     """`True` or `False`."""
-    return _field(default, kw_only, _Flag())
+    return _field(default, kw_only, _Flag(), doc)
 
 
-def choice(*, options: Sequence[str], default: Any = REQUIRED, kw_only: bool = False) -> Any:
+def choice(*, options: Sequence[str], default: Any = REQUIRED, kw_only: bool = False, doc: str = "") -> Any:
     """One of a few strings."""
-    return _field(default, kw_only, _Choice(tuple(options)))
+    return _field(default, kw_only, _Choice(tuple(options)), doc)
 
 
 def nearest(word: str, known: Sequence[str], count: int = 3) -> list[str]:
@@ -83,8 +90,15 @@ def _core(word: str) -> str:
     return plain.removesuffix("loss") or plain
 
 
-def _field(default: Any, kw_only: bool, spec: Any) -> Any:
-    return dataclasses.field(default=default, kw_only=kw_only, metadata={"spec": spec})
+def _field(default: Any, kw_only: bool, spec: Any, doc: str) -> Any:
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"spec": spec, "doc": doc})
+
+
+def described(field: dataclasses.Field[Any]) -> str:
+    """What a docstring says of a parameter: its range, what it is for, and its default."""
+    expected, doc = field.metadata["spec"].words, field.metadata["doc"]
+    default = "" if field.default is REQUIRED else f"Defaults to `{field.default!r}`."
+    return " ".join(part for part in (expected and f"{expected}.", doc, default) if part)
 
 
 def check(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -143,6 +157,7 @@ class _Number:
     _: dataclasses.KW_ONLY
     optional: bool = False
     many: bool = False
+    single: bool = True
     minus_infinity: bool = False
 
     def check(self, value: Any) -> float | str | list[float] | None:
@@ -154,6 +169,8 @@ class _Number:
             _refuse_state(item)  # Before NumPy makes numbers of them.
         if self.many and np.ndim(value) == 1 and len(value):
             return [self._check_one(item) for item in _in_order(value)]
+        if not self.single:
+            raise ValueError
         return self._check_one(value)
 
     def _check_one(self, value: Any) -> float:
@@ -182,10 +199,21 @@ class _Number:
         else:
             text = "to be a finite number"
         if self.many:
-            text += " (a number or a list of numbers)"
+            text += " (a number or a list of numbers)" if self.single else " (a list of numbers, one per class)"
         if self.minus_infinity:
             text += " or '-inf'"
         return f"{text} or None" if self.optional else text
+
+    @property
+    def words(self) -> str:
+        text = dataclasses.replace(self, optional=False, many=False, minus_infinity=False).expected
+        text = "" if "finite" in text else text.replace("in ", "In ", 1)
+        if self.many:
+            kind = "A number or a list of numbers" if self.single else "A list of numbers"
+            text = f"{kind}, {text}" if text else kind
+        if self.minus_infinity:
+            text = 'Any number or `"-inf"`'
+        return f"{text}, or None" if self.optional else text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,10 +238,15 @@ class _Whole:
             text += f" >= {self.at_least}"
         return f"{text} or None" if self.optional else text
 
+    @property
+    def words(self) -> str:
+        return self.expected.removeprefix("to be ").replace("a whole", "A whole", 1).replace(" or None", ", or None")
+
 
 @dataclasses.dataclass(frozen=True)
 class _Flag:
     expected = "to be True or False"
+    words = ""
 
     def check(self, value: Any) -> bool:
         if not isinstance(value, (bool, np.bool_)):
@@ -233,3 +266,8 @@ class _Choice:
     @property
     def expected(self) -> str:
         return "to be one of " + ", ".join(repr(option) for option in self.options)
+
+    @property
+    def words(self) -> str:
+        *others, last = (f'`"{option}"`' for option in self.options)
+        return f"{', '.join(others)} or {last}" if others else last
