@@ -133,6 +133,8 @@ class Loss(keras.losses.Loss):
                 sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.compute_dtype)
             if mask is not None:
                 mask = ops.cast(mask, "bool")
+            if 0 in tuple(y_pred.shape):
+                return self.reduce(self._nothing(y_pred), None, None)
             values, weight, mask = self.evaluate(y_true, y_pred, sample_weight, mask)
             return self.reduce(values, weight, mask)
 
@@ -183,6 +185,15 @@ class Loss(keras.losses.Loss):
             weight = shapes.to_leading_axes(weight, shape, "sample_weight")
             kept = shapes.both(mask, ops.not_equal(weight, 0))
         return self.call(shapes.blank(y_true, kept), shapes.blank(y_pred, kept)), weight, mask
+
+    def _nothing(self, y_pred: Any) -> Any:
+        """The values of predictions of which there are none: those of an empty sum.
+
+        Said once, and for what comes in without a sample as for what has samples without a position: the backends take
+        neither the largest of nothing, nor the shape of it, nor its mean. A size that is unknown is not 0 to them.
+        """
+        sizes = [ops.shape(y_pred)[axis] for axis in range(len(self.value_shape(y_pred)))]
+        return ops.broadcast_to(ops.sum(y_pred), sizes)
 
     def reduce(self, values: Any, weight: Any, mask: Any) -> Any:
         """What Keras does with weights, mask and `reduction`, for weights that broadcast from the left."""
@@ -278,5 +289,5 @@ class BatchLoss(Loss):
         if self.reduction == "mean_with_sample_weight" and kept is not None:
             # Divided by the weights of the samples that are left, not by the size of the batch.
             weight = ops.cast(kept, values.dtype) if weight is None else weight * ops.cast(kept, values.dtype)
-            values = values * ops.mean(ops.cast(kept, values.dtype))
+            values = values * numerics.mean(ops.cast(kept, values.dtype))
         return values, weight, None
