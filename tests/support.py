@@ -15,9 +15,9 @@ BACKEND = keras.backend.backend()
 # How a loss is run: as Python calls it, as a graph whose batch size is unknown, and compiled.
 MODES = {"tensorflow": ["eager", "graph", "xla"], "jax": ["eager", "xla"], "torch": ["eager"]}[BACKEND]
 
-# How exact float64 is: but on TensorFlow Keras makes float32 of it in operations such as `maximum` and `mean`.
-EXACT = {"rtol": 1e-5, "atol": 1e-6} if BACKEND != "tensorflow" else {"rtol": 1e-9, "atol": 1e-12}
-EXACT_SLOPE = {"rtol": 1e-3, "atol": 2e-5} if BACKEND != "tensorflow" else {"rtol": 1e-5, "atol": 1e-7}
+# How exact float64 is.
+EXACT = {"rtol": 1e-9, "atol": 1e-12}
+EXACT_SLOPE = {"rtol": 1e-5, "atol": 1e-7}
 
 
 @contextlib.contextmanager

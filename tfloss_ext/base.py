@@ -98,6 +98,8 @@ class Loss(Declared):
             return self.reduce(*self._weighed(values, weight, mask))
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.compute_dtype)
         y_true, y_pred = self.align(self.read_targets(y_true), y_pred)
+        if 0 in tuple(y_pred.shape):
+            return self.reduce(self._nothing(y_pred), None, None)
         return self.reduce(*self.evaluate(y_true, y_pred, weight, mask))
 
     def _as_tensors(self, structure: Any) -> Any:
@@ -188,6 +190,15 @@ class Loss(Declared):
             )
         weight = None if weight is None else shapes.to_leading_axes(weight, shape, "sample_weight")
         return values, weight, None if mask is None else shapes.to_leading_axes(mask, shape, "mask")
+
+    def _nothing(self, y_pred: Any) -> Any:
+        """The values of predictions of which there are none: those of an empty sum.
+
+        Said once, and for what comes in without a sample as for what has samples without a position: the backends take
+        neither the largest of nothing, nor the shape of it, nor its mean. A size that is unknown is not 0 to them.
+        """
+        sizes = [ops.shape(y_pred)[axis] for axis in range(len(self.value_shape(y_pred)))]
+        return ops.broadcast_to(ops.sum(y_pred), sizes)
 
     def reduce(self, values: Any, weight: Any, mask: Any) -> Any:
         """What Keras does with weights, mask and `reduction`, for weights that broadcast from the left."""
@@ -315,7 +326,7 @@ class BatchLoss(Loss):
         if self.reduction == "mean_with_sample_weight" and kept is not None:
             # Divided by the weights of the samples that are left, not by the size of the batch.
             weight = ops.cast(kept, values.dtype) if weight is None else weight * ops.cast(kept, values.dtype)
-            values = values * ops.mean(ops.cast(kept, values.dtype))
+            values = values * numerics.mean(ops.cast(kept, values.dtype))
         return values, weight, None
 
 

@@ -72,7 +72,7 @@ class BoxLoss(Loss):
         true, pred = (ops.unstack(boxes, 4, axis=-1) for boxes in (y_true, y_pred))
         # In every format the numbers at 0 and 2 belong to one axis, those at 1 and 3 to the other.
         axes = [self._ends((true[i], true[i + 2]), (pred[i], pred[i + 2])) for i in (0, 1)]
-        largest = functools.reduce(ops.maximum, [ops.abs(end) for ends in axes for end in ends])
+        largest = functools.reduce(numerics.larger, [ops.abs(end) for ends in axes for end in ends])
         unit = ops.stop_gradient(numerics.ratio(1.0, largest))
         first, second = (_span(*ends, unit) for ends in axes)
         return BoxPair(second, first) if self.box_format == "yxyx" else BoxPair(first, second)
@@ -261,4 +261,4 @@ def _angle(width: Any, height: Any) -> Any:
         square = ops.square(width) + ops.square(height)
         return upstream * numerics.ratio(height, square), -upstream * numerics.ratio(width, square)
 
-    return gradients.with_gradient(ops.arctan2, backward)(width, height)
+    return gradients.with_gradient(numerics.arctan2, backward)(width, height)

@@ -80,7 +80,8 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
         gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
         alpha: >= 0, a number or a list with one weight per class; None weighs all the same.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`. A class ruled out by a logit of -inf then costs
+            without bound.
         ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"categorical_focal"`.
@@ -131,9 +132,10 @@ class Poly1(ClassLoss, key="poly1"):
     1 - p_t, the first coefficient is 1 + epsilon.
 
     Args:
-        epsilon: >= 0; how much the first coefficient grows, 0 being plain crossentropy.
+        epsilon: >= -1; how much the first coefficient grows, 0 being plain crossentropy.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`. A class ruled out by a logit of -inf then costs
+            without bound.
         ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"poly1"`.
@@ -158,7 +160,7 @@ class Poly1(ClassLoss, key="poly1"):
 
     use = "crossentropy, a little more to gain on what is nearly right"
 
-    epsilon: float = number(default=1.0, at_least=0)
+    epsilon: float = number(default=1.0, at_least=-1)
     from_logits: bool = flag(default=False)
     label_smoothing: float = number(default=0.0, at_least=0, below=1)
     ignore_class: int | None = whole(default=None, optional=True)
@@ -239,6 +241,7 @@ class LDAM(ClassLoss, key="ldam"):
         samples_per_class: > 0, a list with the number n_c of training samples of each class.
         max_margin: > 0, the margin of the rarest class, in units of `y_pred`.
         scale: > 0; what the logits, cosines as a rule, are multiplied with.
+        ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"ldam"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
@@ -267,6 +270,7 @@ class LDAM(ClassLoss, key="ldam"):
     samples_per_class: list[float] = numbers(above=0)
     max_margin: float = number(default=0.5, above=0)
     scale: float = number(default=30.0, above=0)
+    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
     def validate(self) -> None:
         check_per_class("samples_per_class", self.samples_per_class)
@@ -290,6 +294,7 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
         alpha: >= 0, the weight of the crossentropy, which converges.
         beta: >= 0, the weight of the reverse crossentropy, which does not overfit wrong labels.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
+        ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"symmetric_crossentropy"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
@@ -316,6 +321,7 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
     alpha: float = number(default=0.1, at_least=0)
     beta: float = number(default=1.0, at_least=0)
     from_logits: bool = flag(default=False)
+    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
@@ -334,9 +340,9 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
             ids, known = crossentropy.inside(y_true, y_pred)
             others = crossentropy.total(y_pred) - crossentropy.of_target(ids, y_pred)
             return -LOG_OF_ZERO * known * others
-        p = ops.softmax(y_pred, axis=-1) if self.from_logits else y_pred
+        p = ops.softmax(numerics.certain(y_pred), axis=-1) if self.from_logits else y_pred
         y = ops.cast(y_true, p.dtype)
-        logs = ops.log(ops.maximum(y, math.exp(LOG_OF_ZERO)))
+        logs = ops.log(numerics.at_least(y, math.exp(LOG_OF_ZERO)))
         return -ops.sum(p * logs, axis=-1)
 
 
@@ -349,6 +355,7 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
     Args:
         q: In (0, 1].
         from_logits: Whether `y_pred` holds logits.
+        ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"generalized_crossentropy"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
@@ -375,6 +382,7 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
 
     q: float = number(default=0.7, above=0, at_most=1)
     from_logits: bool = flag(default=False)
+    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
@@ -523,6 +531,7 @@ class Coral(ClassLoss, key="coral"):
     out consistent where the logits share their weights and differ by a bias each, as in the paper.
 
     Args:
+        ignore_class: A rank, of the scale or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"coral"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
@@ -546,6 +555,8 @@ class Coral(ClassLoss, key="coral"):
     predictions = "logits, one per threshold"
     targets = "ranks"
     use = "ordered classes, one logit per threshold"
+
+    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         pred, ranks = shapes.with_last_axis(y_pred), shapes.with_last_axis(y_true)
@@ -621,7 +632,7 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
         weight = ops.square(distance) if self.weighting == "quadratic" else distance
         kept = ops.cast(kept, dtype)
         share, count = ops.expand_dims(kept, -1), ops.sum(kept)
-        penalty = ops.matmul(share * ops.cast(labels.one_hot(y_true, y_pred), dtype), weight)
+        penalty = (share * ops.cast(labels.one_hot(y_true, y_pred), dtype)) @ weight
         mean = numerics.ratio(ops.sum(penalty, axis=0), count)
         loss = _log_ratio(penalty, mean, share * y_pred, self.epsilon)
         return loss * kept * numerics.ratio(ops.cast(batch, dtype), count)
@@ -651,6 +662,7 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
     `sparsemax(z) = max(z - tau, 0)`, the distribution that is nearest to z.
 
     Args:
+        ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"sparsemax_loss"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
@@ -676,6 +688,8 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
     predictions = "logits"
     use = "probabilities of exactly 0; enough is enough beyond a margin of 1"
 
+    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return simplex.sparsemax_loss(*labels.two_classes(y_true, y_pred, from_logits=True))
 
@@ -691,6 +705,7 @@ class BiTempered(ClassLoss, key="bi_tempered"):
         t1: In [0, 1]; below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule.
         t2: >= 1; above 1 the tails are heavy, so that outliers near the boundary do not bend it.
         label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
+        ignore_class: An id, of a class or not, whose positions are left out.
         reduction: As in `keras.losses.Loss`.
         name: Name of the instance; None means `"bi_tempered"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
@@ -719,6 +734,7 @@ class BiTempered(ClassLoss, key="bi_tempered"):
     t1: float = number(default=0.8, at_least=0, at_most=1)
     t2: float = number(default=1.2, at_least=1)
     label_smoothing: float = number(default=0.0, at_least=0, below=1)
+    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)

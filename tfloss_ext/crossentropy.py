@@ -17,7 +17,7 @@ from keras import ops
 
 from tfloss_ext import labels
 from tfloss_ext.gradients import by_slices, with_gradient
-from tfloss_ext.numerics import EPSILON
+from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, certain, larger, mean, raised, smaller
 
 # From this many classes on an array of logits is large beside all else, and what is not kept counts.
 FUSED_CLASSES = 2**13
@@ -31,12 +31,19 @@ def focus(base: Any, exponent: float) -> Any:
         return 1.0
     if exponent in (1, 2, 3, 4):
         return functools.reduce(ops.multiply, [base] * int(exponent))
-    # Where the base is 0 all that it is multiplied with is 0 as well.
-    return ops.power(ops.maximum(base, 1e-37), exponent)
+    # Where the base is 0 all that it is multiplied with is 0 as well. What comes from above vanishes there faster than
+    # the derivative grows, if it is multiplied first.
+    return with_gradient(
+        lambda base: raised(base, exponent),
+        lambda upstream, base: (upstream * exponent) * focus(base, exponent) / base,
+    )(at_least(base, 1e-37))
 
 
-def scaled(tensor: Any, factor: Any) -> Any:
-    return tensor if isinstance(factor, float) and factor == 1.0 else tensor * factor
+def scaled(one: Any, other: Any) -> Any:
+    """The product, of which a 1 is no part."""
+    if isinstance(other, float) and other == 1.0:
+        return one
+    return other if isinstance(one, float) and one == 1.0 else one * other
 
 
 # Binary
@@ -112,7 +119,7 @@ def _mean(terms: Callable[[Any, Any], Any], y: Any, x: Any) -> Any:
     """The mean over the last axis of a value whose derivative is known: `terms` gives both, each when called."""
 
     def value(x: Any, y: Any) -> Any:
-        return ops.mean(terms(y, x)[0](), axis=-1)
+        return mean(terms(y, x)[0]())
 
     def slope(upstream: Any, x: Any, y: Any) -> Any:
         return terms(y, x)[1]() * ops.expand_dims(upstream / x.shape[-1], -1)
@@ -127,10 +134,10 @@ def _class_weight(y: Any, alpha: float | None) -> Any:
 def _hard_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     """Value and derivative for y of exactly 0 or 1, where 1 - p_t is the sigmoid of one signed logit."""
     sign = 1.0 - 2.0 * y
-    v = sign * z
+    v = at_most(sign * z, CERTAIN)
     wrong = ops.sigmoid(v)
     right = 1.0 - wrong
-    crossentropy = ops.relu(v) - ops.log1p(-ops.minimum(wrong, right))
+    crossentropy = ops.relu(v) - ops.log1p(-smaller(wrong, right))
     weight = _class_weight(y, alpha)
     if gamma == 0:
         return lambda: scaled(crossentropy, weight), lambda: scaled(sign * wrong, weight)
@@ -138,76 +145,113 @@ def _hard_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     return lambda: factor * crossentropy, lambda: (gamma * crossentropy * right + wrong) * (factor * sign)
 
 
-def _weighted(elements: Callable[[Any, Any], Any], weight: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+class _Elements(NamedTuple):
+    """What the losses of binary decisions are made of, each exact in proportion to itself.
+
+    Attributes:
+        p: The probability.
+        rest: 1 - p.
+        slope: The derivative of p by what is predicted.
+        error: p - y.
+        crossentropy: -y log p - (1 - y) log(1 - p).
+        crossentropy_slope: The derivative of it.
+    """
+
+    p: Any
+    rest: Any
+    slope: Any
+    error: Any
+    crossentropy: Any
+    crossentropy_slope: Any
+
+
+def _weighted(
+    elements: Callable[[Any, Any], _Elements], weight: Callable[[Any, _Elements], Any]
+) -> Callable[[Any, Any], Any]:
     """The terms of a crossentropy under a weight that depends on p.
 
     Args:
-        elements: From y and the predictions p, its derivative, the crossentropy, its derivative.
-        weight: From y and p a factor, what it multiplies, and what it multiplies in the derivative by p, None for 0.
+        elements: Of y and the predictions.
+        weight: From y and the elements a factor, what it multiplies, and what it multiplies in the derivative by p,
+            None for 0.
     """
 
     def terms(y: Any, x: Any) -> Any:
-        p, p_slope, crossentropy, crossentropy_slope = elements(y, x)
-        factor, inner, inner_slope = weight(y, p)
+        found = elements(y, x)
+        factor, inner, inner_slope = weight(y, found)
+
+        # A factor that may be large is multiplied first with what keeps it from being so: the rest may be too small.
+        whole = scaled(inner, factor)
 
         def slope() -> Any:
-            total = scaled(crossentropy_slope, inner)
-            if inner_slope is not None:
-                total = scaled(inner_slope * crossentropy, p_slope) + total
-            return scaled(total, factor)
+            total = scaled(found.crossentropy_slope, whole)
+            if inner_slope is None:
+                return total
+            return (inner_slope * found.crossentropy) * scaled(found.slope, factor) + total
 
-        return lambda: scaled(scaled(crossentropy, inner), factor), slope
+        return lambda: scaled(found.crossentropy, whole), slope
 
     return terms
 
 
-def _from_logits(y: Any, z: Any) -> Any:
-    """p, its derivative, the crossentropy and its derivative for any y in [0, 1]."""
-    p = ops.sigmoid(z)
-    rest = 1.0 - p
-    # -log max(p, 1 - p) is log(1 + exp(-|z|)): softplus is the slowest pointwise kernel of TensorFlow.
-    return p, p * rest, (ops.relu(z) - y * z) - ops.log(ops.maximum(p, rest)), p - y
+def _halves(z: Any) -> tuple[Any, Any, Any, Any]:
+    """Of logits p, 1 - p, -log p and -log(1 - p), each a sum of what is positive: exact in proportion to itself."""
+    z = certain(z)
+    p, rest = ops.sigmoid(z), ops.sigmoid(-z)
+    # log(1 + exp(-|z|)): softplus is the slowest pointwise kernel of TensorFlow.
+    softly = -ops.log1p(-smaller(p, rest))
+    return p, rest, ops.relu(-z) + softly, ops.relu(z) + softly
 
 
-def _from_probabilities(y: Any, p: Any) -> Any:
+def _from_logits(y: Any, z: Any) -> _Elements:
+    """For any y in [0, 1]."""
+    z, not_y = certain(z), 1.0 - y
+    p, rest = ops.sigmoid(z), ops.sigmoid(-z)
+    crossentropy = (not_y * ops.relu(z) + y * ops.relu(-z)) - ops.log1p(-smaller(p, rest))
+    error = not_y * p - y * rest
+    return _Elements(p, rest, p * rest, error, crossentropy, error)
+
+
+def _from_probabilities(y: Any, p: Any) -> _Elements:
     """The same with respect to p itself."""
     # Clipped from either side by itself: 1 - 1e-7 is not a float32, so 1 - p would end at 1.2e-7.
-    clipped, rest = ops.maximum(p, EPSILON), ops.maximum(1.0 - p, EPSILON)
-    crossentropy = -(y * ops.log(clipped) + (1.0 - y) * ops.log(rest))
-    return p, 1.0, crossentropy, (1.0 - y) / rest - y / clipped
+    rest = 1.0 - p
+    clipped, clipped_rest = at_least(p, EPSILON), at_least(rest, EPSILON)
+    crossentropy = -(y * ops.log(clipped) + (1.0 - y) * ops.log(clipped_rest))
+    return _Elements(p, rest, 1.0, p - y, crossentropy, (1.0 - y) / clipped_rest - y / clipped)
 
 
-def _focal_weight(gamma: float, alpha: float | None) -> Callable[[Any, Any], Any]:
-    """a_t (1 - p_t)**gamma, 1 - p_t being y + (1 - 2y) p."""
+def _focal_weight(gamma: float, alpha: float | None) -> Callable[[Any, _Elements], Any]:
+    """a_t (1 - p_t)**gamma, 1 - p_t being y (1 - p) + (1 - y) p."""
 
-    def weight(y: Any, p: Any) -> Any:
+    def weight(y: Any, x: _Elements) -> Any:
         factor = _class_weight(y, alpha)
         if gamma == 0:
             return factor, 1.0, None
-        sign = 1.0 - 2.0 * y
-        wrong = y + sign * p
-        return scaled(focus(wrong, gamma - 1.0), factor), wrong, gamma * sign
+        not_y = 1.0 - y
+        wrong = y * x.rest + not_y * x.p
+        return scaled(focus(wrong, gamma - 1.0), factor), wrong, gamma * (not_y - y)
 
     return weight
 
 
-def _error_weight(beta: float) -> Callable[[Any, Any], Any]:
+def _error_weight(beta: float) -> Callable[[Any, _Elements], Any]:
     """abs(y - p)**beta."""
 
-    def weight(y: Any, p: Any) -> Any:
+    def weight(y: Any, x: _Elements) -> Any:
         if beta == 0:
             return 1.0, 1.0, None
-        error = p - y
+        error = x.error
         return (error if beta == 2 else ops.sign(error) * focus(ops.abs(error), beta - 1.0)), error, beta
 
     return weight
 
 
-def _quality_weight(alpha: float, gamma: float) -> Callable[[Any, Any], Any]:
+def _quality_weight(alpha: float, gamma: float) -> Callable[[Any, _Elements], Any]:
     """y where it is above 0, alpha p**gamma where it is not."""
 
-    def weight(y: Any, p: Any) -> Any:
-        positive, zero = ops.greater(y, 0), ops.zeros((), y.dtype)
+    def weight(y: Any, x: _Elements) -> Any:
+        p, positive, zero = x.p, ops.greater(y, 0), ops.zeros((), y.dtype)
         if gamma == 0:
             return 1.0, ops.where(positive, y, zero + alpha), None
         factor = 1.0 if gamma == 1 else ops.where(positive, zero + 1.0, focus(p, gamma - 1.0))
@@ -221,28 +265,30 @@ def _focused(wrong: Any, wrong_slope: Any, nll: Any, nll_slope: Any, *, gamma: f
     if gamma == 0:
         return lambda: nll, lambda: nll_slope
     factor = focus(wrong, gamma - 1.0)
+    whole = scaled(wrong, factor)
     return (
-        lambda: scaled(wrong * nll, factor),
-        lambda: scaled(gamma * nll * wrong_slope + wrong * nll_slope, factor),
+        lambda: nll * whole,
+        lambda: gamma * nll * scaled(wrong_slope, factor) + nll_slope * whole,
     )
 
 
 def _halves_from_logits(z: Any, clip: float) -> tuple[Any, Any]:
     """1 - p and -log p, then q = max(p - clip, 0) and -log(1 - q), each followed by its derivative."""
-    p = ops.sigmoid(z)
-    rest = 1.0 - p
-    log_larger, slope = ops.log(ops.maximum(p, rest)), p * rest
-    positive = rest, -slope, ops.relu(-z) - log_larger, -rest
+    p, rest, nll, nll_of_rest = _halves(z)
+    slope = p * rest
+    positive = rest, -slope, nll, -rest
     if clip == 0:
-        return positive, (p, slope, ops.relu(z) - log_larger, p)
-    q, others = ops.relu(p - clip), ops.minimum(rest + clip, 1.0)
-    return positive, (q, slope, -ops.log(others), slope / others)
+        return positive, (p, slope, nll_of_rest, p)
+    q, others = ops.relu(p - clip), at_most(rest + clip, 1.0)
+    # By the smaller of q and 1 - q, of which the other is a difference.
+    nll_of_others = -ops.where(q < 0.5, ops.log1p(-at_most(q, 0.5)), ops.log(others))
+    return positive, (q, slope, nll_of_others, slope / others)
 
 
 def _halves_from_probabilities(p: Any, clip: float) -> tuple[Any, Any]:
     """The same with respect to p itself."""
-    clipped, q = ops.maximum(p, EPSILON), ops.relu(p - clip)
-    others = ops.maximum(1.0 - q, EPSILON)
+    clipped, q = at_least(p, EPSILON), ops.relu(p - clip)
+    others = at_least(1.0 - q, EPSILON)
     return (1.0 - p, -1.0, -ops.log(clipped), -1.0 / clipped), (q, 1.0, -ops.log(others), 1.0 / others)
 
 
@@ -269,7 +315,7 @@ def focal(gamma: float) -> Curve:
     if gamma == 0:
         return PLAIN
     return Curve(
-        lambda nll, wrong: (wrong * nll) * focus(wrong, gamma - 1.0),
+        lambda nll, wrong: nll * scaled(wrong, focus(wrong, gamma - 1.0)),
         lambda nll, wrong, right: (gamma * right * nll + wrong) * focus(wrong, gamma - 1.0),
     )
 
@@ -327,7 +373,7 @@ def _of_probability(p: Any, curve: Curve) -> Any:
     """The curve for each of any probabilities."""
 
     def terms(p: Any) -> tuple[Any, Any, Any]:
-        clipped = ops.maximum(p, EPSILON)
+        clipped = at_least(p, EPSILON)
         return -ops.log(clipped), ops.relu(1.0 - p), clipped
 
     def backward(upstream: Any, p: Any) -> Any:
@@ -379,7 +425,7 @@ def generalized(y: Any, x: Any, q: float, *, from_logits: bool) -> Any:
         return ops.where(positive, -ops.expm1(q * logs), 1.0) / q
 
     def backward(upstream: Any, p: Any) -> Any:
-        return -upstream * ops.exp((q - 1.0) * ops.log(ops.maximum(p, EPSILON)))
+        return -upstream * ops.exp((q - 1.0) * ops.log(at_least(p, EPSILON)))
 
     return with_gradient(forward, backward)(_mixture(y, x))
 
@@ -396,7 +442,7 @@ def _nll_of_mixture(y: Any, z: Any) -> Any:
     """-log sum_c y_c p_c of logits z for ids or dense targets y, 0 for an id that is no class."""
     if labels.are_ids(y, z):
         return categorical(y, z, PLAIN, from_logits=True)
-    y = ops.cast(y, z.dtype)
+    y, z = ops.cast(y, z.dtype), at_least(z, -CERTAIN)
     # So that a class without a share in the target stays without.
     shares = ops.where(y > 0, ops.log(ops.where(y > 0, y, 1.0)), -_BEYOND)
 
@@ -445,7 +491,7 @@ def _dense_from_logits(y: Any, z: Any, curve: Curve) -> Any:
     """For targets of z's shape, or of one that broadcasts to it, already multiplied with alpha."""
 
     def terms(z: Any) -> tuple[Any, Any, Any]:
-        logs = ops.log_softmax(z, axis=-1)
+        logs = ops.log_softmax(at_least(z, -CERTAIN), axis=-1)
         return -logs, -ops.expm1(logs), ops.exp(logs)
 
     def backward(upstream: Any, z: Any) -> Any:
@@ -482,8 +528,9 @@ def _few_from_logits(ids: Any, z: Any, curve: Curve, adjustment: Adjustment) -> 
             logits = [x + by for x, by in zip(logits, shift, strict=True)]
         if margins is not None:
             logits = [ops.where(hit, x - by, x) for hit, x, by in zip(hits, logits, margins, strict=True)]
+        logits = [at_least(x, -CERTAIN) for x in logits]
         # With exponentials relative to the largest logit, `others` is their sum over all classes but the target's.
-        largest = functools.reduce(ops.maximum, logits)
+        largest = functools.reduce(larger, logits)
         gap = largest - _pick(hits, logits)
         rest = [ops.where(hit, 0.0, ops.exp(x - largest)) for hit, x in zip(hits, logits, strict=True)]
         others = functools.reduce(ops.add, rest)
@@ -506,7 +553,7 @@ def _many_from_logits(ids: Any, z: Any, curve: Curve, adjustment: Adjustment) ->
 
     All follows from the odds against the target, the sum of exp(z_c - z_t) over the other classes c.
     """
-    scale = adjustment.scale
+    scale, classes = adjustment.scale, z.shape[-1]
     shift, margins = (
         None if numbers is None else ops.convert_to_tensor(numbers, dtype=z.dtype) for numbers in adjustment[1:]
     )
@@ -516,7 +563,8 @@ def _many_from_logits(ids: Any, z: Any, curve: Curve, adjustment: Adjustment) ->
     def target(z: Any) -> Any:
         z = scaled(of_target(ids, z), scale)
         z = z if shift is None else z + ops.take(shift, ids, axis=0)
-        return z if margins is None else z - ops.take(margins, ids, axis=0)
+        z = z if margins is None else z - ops.take(margins, ids, axis=0)
+        return at_least(z, -CERTAIN)
 
     def terms(z: Any) -> tuple[Any, Any, Any]:
         """The exponentials of the others relative to the largest, 0 for the target; their sum; the log of the odds."""
@@ -524,9 +572,11 @@ def _many_from_logits(ids: Any, z: Any, curve: Curve, adjustment: Adjustment) ->
         rest = scaled(ops.scatter_update(z, places, nowhere), scale)
         rest = rest if shift is None else rest + shift
         largest = ops.max(rest, axis=-1, keepdims=True)
+        none, largest = ops.squeeze(largest < -CERTAIN, -1), at_least(largest, -CERTAIN)
         rest = rest - largest
         rest = ops.exp(rest)
-        others = ops.sum(rest, axis=-1)
+        # Where all others are ruled out, each weighs as much as the largest of them.
+        others = ops.where(none, ops.full((), classes - 1, dtype=z.dtype), ops.sum(rest, axis=-1))
         return rest, others, ops.log(others) + (ops.squeeze(largest, -1) - target(z))
 
     def forward(z: Any) -> Any:
@@ -553,5 +603,5 @@ def _fused_from_logits(ids: Any, z: Any, curve: Curve) -> Any:
     def backward(upstream: Any, nll: Any) -> Any:
         return upstream * curve.slope(nll, -ops.expm1(-nll), ops.exp(-nll))
 
-    nll = ops.sparse_categorical_crossentropy(ids, z, from_logits=True)
+    nll = at_most(ops.sparse_categorical_crossentropy(ids, z, from_logits=True), CERTAIN)
     return with_gradient(lambda nll: curve.value(nll, -ops.expm1(-nll)), backward)(nll)

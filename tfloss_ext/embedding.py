@@ -209,5 +209,5 @@ class Triplet(
         anchor, positive, negative = (y_pred[:, i] for i in range(3))
         near, far = pairs.distance(anchor, positive, self.distance), pairs.distance(anchor, negative, self.distance)
         if self.swap:
-            far = ops.minimum(far, pairs.distance(positive, negative, self.distance))
+            far = numerics.smaller(far, pairs.distance(positive, negative, self.distance))
         return ops.softplus(near - far) if self.soft_margin else ops.relu(near - far + self.margin)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfloss_ext import numerics
+
 # Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
 FEW_CLASSES = 8
 # Up to this many, kernels that take the classes together put them in front, for the same reason.
@@ -110,6 +112,7 @@ def two_classes(y_true: Any, y_pred: Any, *, from_logits: bool) -> tuple[Any, An
     """What one probability (or logit) per position says, `(..., 1)`, said of two classes, `(..., 2)`."""
     if y_pred.shape[-1] != 1:
         return y_true, y_pred
+    y_pred = numerics.certain(y_pred) if from_logits else y_pred
     first = ops.zeros_like(y_pred) if from_logits else 1.0 - y_pred
     y_pred = ops.concatenate([first, y_pred], axis=-1)
     if hard(y_true):

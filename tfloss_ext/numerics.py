@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from tfloss_ext.gradients import with_gradient
@@ -12,12 +13,83 @@ from tfloss_ext.gradients import with_gradient
 EPSILON = 1e-7  # Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm needs it.
 
 
+# Farther apart than any two logits, and small enough to be multiplied and added up: what lies beyond, as infinite ones
+# do, is certain, and a class at the lower end is ruled out.
+CERTAIN = 1e25
+
+# Keras makes float32 of float64 on PyTorch in `maximum`, `minimum` and powers by a number, on JAX in `tanh`, on both in
+# `mean` and `arctan2`. These here keep what they are given.
+
+
+def larger(x: Any, y: Any) -> Any:
+    """The larger of two tensors of one type, NaN where x is; equal ones share the gradient as the backend likes."""
+    return ops.where(x < y, y, x) if keras.backend.backend() == "torch" else ops.maximum(x, y)
+
+
+def smaller(x: Any, y: Any) -> Any:
+    """The smaller of two tensors of one type, NaN where x is."""
+    return ops.where(y < x, y, x) if keras.backend.backend() == "torch" else ops.minimum(x, y)
+
+
+def at_least(x: Any, bound: float) -> Any:
+    """The larger of a tensor and a number."""
+    return larger(x, ops.convert_to_tensor(bound, dtype=x.dtype))
+
+
+def at_most(x: Any, bound: float) -> Any:
+    """The smaller of a tensor and a number."""
+    return smaller(x, ops.convert_to_tensor(bound, dtype=x.dtype))
+
+
+def raised(base: Any, exponent: float) -> Any:
+    """base**exponent for a base > 0."""
+    return ops.power(base, ops.convert_to_tensor(exponent, dtype=base.dtype))
+
+
+def mean(x: Any, axis: int = -1) -> Any:
+    """The mean over an axis."""
+    count = ops.shape(x)[axis]
+    if isinstance(count, int):
+        return ops.squeeze(x, axis) if count == 1 else ops.sum(x, axis=axis) * (1.0 / count)
+    return ops.sum(x, axis=axis) / ops.cast(count, x.dtype)
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    if keras.backend.backend() != "jax":
+        return ops.tanh(x)
+    decay = ops.expm1(-2.0 * ops.abs(x))
+    return ops.sign(x) * (-decay / (2.0 + decay))
+
+
+def arctan2(y: Any, x: Any) -> Any:
+    """The angle of (x, y), both >= 0; 0 where both are 0."""
+    if keras.backend.backend() == "tensorflow":
+        return ops.arctan2(y, x)
+    unit = larger(x, y)
+    y, x = ratio(y, unit), ratio(x, unit)
+    # The tangent of half the angle, then of a sixteenth of it, for which eight terms of the series are enough.
+    tangent = ratio(y, ops.sqrt(ops.square(x) + ops.square(y)) + x)
+    for _ in range(3):
+        tangent = tangent / (1.0 + ops.sqrt(1.0 + ops.square(tangent)))
+    square = ops.square(tangent)
+    series = 0.0
+    for power in range(17, 0, -2):
+        series = 1.0 / power - square * series
+    return 16.0 * tangent * series
+
+
+def certain(z: Any) -> Any:
+    """Logits of sigmoids with what is infinite made finite, and without gradient."""
+    return ops.clip(z, -CERTAIN, CERTAIN)
+
+
 def hypot(x: Any, constant: float) -> Any:
     """sqrt(x**2 + constant**2) for a constant > 0, also where x**2 is no longer finite."""
     # abs(x) + constant is never less, and is right where a square is too large or too small for a float32. No constant
     # may become 0 there: derivatives are quotients by the result.
     constant = max(constant, 1e-37)
-    return ops.minimum(ops.sqrt(ops.square(x) + max(constant * constant, 1e-37)), ops.abs(x) + constant)
+    return smaller(ops.sqrt(ops.square(x) + max(constant * constant, 1e-37)), ops.abs(x) + constant)
 
 
 def maximum(x: Any, y: Any) -> Any:
@@ -28,7 +100,7 @@ def maximum(x: Any, y: Any) -> Any:
         share = 0.5 * ops.sign(x - y)
         return upstream * (0.5 + share), upstream * (0.5 - share)
 
-    return with_gradient(ops.maximum, backward)(x, y)
+    return with_gradient(larger, backward)(x, y)
 
 
 def minimum(x: Any, y: Any) -> Any:
@@ -66,7 +138,7 @@ def normalize(vectors: Any) -> Any:
 def power(base: Any, exponent: float) -> Any:
     """base**exponent for a base >= 0; at 0 it and its gradient are 0."""
     positive = base > 0
-    return ops.where(positive, ops.power(ops.where(positive, base, 1.0), exponent), 0.0)
+    return ops.where(positive, raised(ops.where(positive, base, 1.0), exponent), 0.0)
 
 
 def root(x: Any) -> Any:
@@ -77,4 +149,4 @@ def root(x: Any) -> Any:
 
 def logit(p: Any) -> Any:
     """log(p / (1 - p)) of a probability clipped to [EPSILON, 1 - EPSILON]."""
-    return ops.log(ops.maximum(p, EPSILON)) - ops.log(ops.maximum(1.0 - p, EPSILON))
+    return ops.log(at_least(p, EPSILON)) - ops.log(at_least(1.0 - p, EPSILON))

@@ -79,7 +79,7 @@ class RegionLoss(ClassLoss):
     def probabilities(self, y_pred: Any) -> Any:
         """The probabilities, in the shape of the predictions."""
         activation = self.activation(y_pred)
-        return y_pred if activation is None else getattr(ops, activation)(y_pred)
+        return y_pred if activation is None else getattr(ops, activation)(numerics.certain(y_pred))
 
     def binary(self, y_pred: Any) -> bool:
         """Whether each class is a decision of its own."""
@@ -99,7 +99,7 @@ class PerClassLoss(RegionLoss):
         """The (weighted) mean of `(B, C)` over the classes that count, or over those of them that are present."""
         costs = self.foreground(costs)
         if self.class_weights is None and present is None:
-            return ops.mean(costs, axis=-1)
+            return numerics.mean(costs)
         weights = ops.ones_like(costs)
         if self.class_weights is not None:
             weights = weights * self.per_output("class_weights", costs.shape[-1])
@@ -480,7 +480,7 @@ class Lovasz(PerClassLoss, key="lovasz"):
         targets = labels.one_hot(y_true, y_pred)
         actual = targets if labels.is_boolean(targets) else ops.cast(targets, y_pred.dtype) > 0.5
         if self.binary(y_pred):
-            score = y_pred if self.from_logits else numerics.logit(y_pred)
+            score = numerics.certain(y_pred) if self.from_logits else numerics.logit(y_pred)
             errors = ops.relu(1.0 - ops.where(actual, score, -score))
         else:
             p = self.probabilities(y_pred)
@@ -824,7 +824,7 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
     Args:
         weight: In [0, 1], the share of the focal part.
         delta: In [0, 1], the weight of the rare class, and of its misses against its false alarms.
-        gamma: >= 0, in the paper below 1; how much the background is turned down, and the rare class turned up.
+        gamma: In [0, 1]; how much the background is turned down, and the rare class turned up.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
         multilabel: The classes do not exclude each other.
         smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
@@ -858,7 +858,7 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
 
     weight: float = number(default=0.5, at_least=0, at_most=1)
     delta: float = number(default=0.6, at_least=0, at_most=1)
-    gamma: float = number(default=0.5, at_least=0)
+    gamma: float = number(default=0.5, at_least=0, at_most=1)
 
     def cost(self, sums: Sums) -> Any:
         wrong = self.delta * sums.false_negatives + (1.0 - self.delta) * sums.false_positives

@@ -137,15 +137,18 @@ def _prepare(anchors: Any, columns: Any, anchor_kept: Any, column_kept: Any, dis
         return numerics.normalize(anchors), numerics.normalize(columns)
     # Far from the origin the Gram matrix would cancel; neither distances nor their gradients see the shift. To a sample
     # rather than to the mean itself, which would make equal distances on a coarse grid unequal.
-    mean = ops.sum(columns, axis=0) / ops.maximum(ops.sum(ops.cast(column_kept, columns.dtype)), 1.0)
+    mean = ops.sum(columns, axis=0) / numerics.at_least(ops.sum(ops.cast(column_kept, columns.dtype)), 1.0)
     far = ops.sum(ops.square(columns - mean), axis=1, keepdims=True)
     far = ops.where(column_kept, far, ops.full((), float("inf"), dtype=far.dtype))
-    centre = ops.stop_gradient(ops.take(columns, ops.argmin(far[:, 0], axis=0), axis=0))
+    # One row more, as there may be no column.
+    nearest = ops.argmin(ops.pad(far[:, 0], ((0, 1),), constant_values=float("inf")), axis=0)
+    centre = ops.stop_gradient(ops.take(ops.pad(columns, ((0, 1), (0, 0))), nearest, axis=0))
     return ops.where(anchor_kept, anchors - centre, zero), ops.where(column_kept, columns - centre, zero)
 
 
 def _distances(x: Any, y: Any, distance: str) -> Any:
-    product = ops.matmul(x, ops.transpose(y))
+    # Not `ops.matmul`, which makes float32 of float64 on PyTorch.
+    product = x @ ops.transpose(y)
     if distance == "cosine":
         return ops.relu(1.0 - product)
     size = ops.expand_dims(ops.sum(x * x, axis=1), 1) + ops.sum(y * y, axis=1)
@@ -164,15 +167,15 @@ def _rounding(dtype: Any) -> float:
 def _pull_back(weight: Any, x: Any, y: Any, distance: str) -> tuple[Any, Any]:
     """The gradients of sum(weight * distances) with respect to x and y."""
     if distance == "cosine":
-        return -ops.matmul(weight, y), -ops.matmul(ops.transpose(weight), x)
+        return -(weight @ y), -(ops.transpose(weight) @ x)
     if distance == "squared_l2":
         weight = 2.0 * weight
     else:
         d = _distances(x, y, distance)
         weight = ops.where(d > 0, weight / ops.where(d > 0, d, 1.0), 0.0)
     return (
-        x * ops.sum(weight, axis=1, keepdims=True) - ops.matmul(weight, y),
-        y * ops.expand_dims(ops.sum(weight, axis=0), 1) - ops.matmul(ops.transpose(weight), x),
+        x * ops.sum(weight, axis=1, keepdims=True) - weight @ y,
+        y * ops.expand_dims(ops.sum(weight, axis=0), 1) - ops.transpose(weight) @ x,
     )
 
 
@@ -237,7 +240,8 @@ def _over_positives(d: Any, positive: Any, step: Callable[[Any], tuple[Any, Any]
         total, slope = total + more, slope + more_slope
         return _after(k, total, slope), total, slope
 
-    state = (ops.cast(1, "int32"), ops.zeros_like(d[:, 0]), ops.zeros_like(d))
+    slope = ops.zeros_like(d)
+    state = (ops.cast(1, "int32"), ops.sum(slope, axis=1), slope)
     _, total, slope = ops.while_loop(lambda k, *_: k <= rounds, body, state)
     return total, slope
 
@@ -253,7 +257,7 @@ def _semi_hard_by_sorting(margin: float, soft: bool) -> Kernel:
         cost, slope = _price(d - nearest + (0.0 if soft else margin), soft)
         slope = ops.where(positive, slope, 0.0)
         # Equal negatives share the slope: it does not depend on the order of the samples.
-        share = _spread(slope, met) / ops.maximum(_spread(ops.cast(negative, d.dtype), met), 1.0)
+        share = _spread(slope, met) / numerics.at_least(_spread(ops.cast(negative, d.dtype), met), 1.0)
         slope = slope - ops.where(negative, _pick(share, met), 0.0)
         return ops.sum(ops.where(positive, cost, 0.0), axis=1), _count(positive, d), _spread(slope, order)
 
@@ -290,7 +294,7 @@ def _all_by_hinge(d: Any, positive: Any, negative: Any, margin: float) -> tuple[
     slope = ops.where(positive, later, 0.0) - ops.where(negative, earlier, 0.0)
     # The hinge is linear where it is above 0, so the sum is slope . key; slopes that add up to 0 allow any origin, and
     # one in the middle of the keys loses the least precision.
-    used = ops.maximum(ops.sum(ops.abs(slope), axis=1, keepdims=True), 1.0)
+    used = numerics.at_least(ops.sum(ops.abs(slope), axis=1, keepdims=True), 1.0)
     key = key - ops.sum(ops.abs(slope) / used * key, axis=1, keepdims=True)
     return ops.sum(slope * key, axis=1), ops.sum(ops.where(positive, later, 0.0), axis=1), _spread(slope, order)
 
@@ -315,7 +319,7 @@ def _price(z: Any, soft: bool) -> tuple[Any, Any]:
 
 def _shares(mask: Any, like: Any) -> Any:
     mask = ops.cast(mask, like.dtype)
-    return mask / ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1.0)
+    return mask / numerics.at_least(ops.sum(mask, axis=1, keepdims=True), 1.0)
 
 
 def _count(mask: Any, like: Any) -> Any:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -140,7 +141,7 @@ def _activated(parts: list[Any], activation: str | None) -> tuple[list[Any], tup
     """The probabilities; of a softmax also the largest logit, and the sum of the exponentials relative to it."""
     if activation != "softmax":
         return [ops.sigmoid(x) for x in parts] if activation else parts, None
-    largest = functools.reduce(ops.maximum, parts)
+    largest = functools.reduce(numerics.larger, parts)
     exponentials = [ops.exp(x - largest) for x in parts]
     total = functools.reduce(ops.add, exponentials)
     inverse = 1.0 / total
@@ -167,6 +168,8 @@ def _sums_of_few(
     def prepared(x: Any) -> tuple[list[Any], list[Any], Terms | None]:
         """The probabilities, their products with the targets, and what gives the term."""
         parts = by_class(x)
+        if activation:
+            parts = [numerics.certain(part) for part in parts]
         probabilities, normaliser = _activated(parts, activation)
         products = [y * p for y, p in zip(targets, probabilities, strict=True)]
         if term is None:
@@ -303,7 +306,7 @@ def _class_terms(
 
     def nll(c: int) -> Any:
         if activation is None:
-            return -ops.log(ops.maximum(parts[c], numerics.EPSILON))
+            return -ops.log(numerics.at_least(parts[c], numerics.EPSILON))
         if activation == "sigmoid":
             return ops.relu(-parts[c]) + ops.log1p(ops.exp(-ops.abs(parts[c])))
         largest, total = normaliser
@@ -320,7 +323,7 @@ def _class_terms(
     def slope(c: int) -> Any:
         """The derivative with respect to log p_c, or to p_c where probabilities are given."""
         gamma, p = gammas[c], probabilities[c]
-        clipped = 1.0 if activation else ops.maximum(p, numerics.EPSILON)
+        clipped = 1.0 if activation else numerics.at_least(p, numerics.EPSILON)
         if gamma == 0:
             return weighted(c, -ops.ones_like(p) / clipped)
         of_focus = gamma * focus(c, gamma - 1.0) * nll(c)
@@ -346,6 +349,7 @@ def _sums_of_many(
     x = ops.reshape(y_pred, (ops.shape(y_pred)[0], -1, classes))
     y = labels.one_hot(flat(y_true) if labels.are_ids(y_true, y_pred) else ops.reshape(y_true, ops.shape(x)), x)
     y = ops.cast(y, x.dtype)
+    x = numerics.certain(x) if activation else x
     logs = ops.log_softmax(x, axis=-1) if activation == "softmax" else None
     p = ops.exp(logs) if logs is not None else ops.sigmoid(x) if activation else x
     wide = None if weight is None else ops.expand_dims(weight, -1)
@@ -364,10 +368,8 @@ def _term_of_many(term: Term, y: Any, x: Any, p: Any, logs: Any, activation: str
             lambda x: terms(y, x)[0](),
             lambda upstream, x: upstream * terms(y, x)[1](),
         )(x)
-        return ops.mean(
-            values if term.weights is None else values * ops.convert_to_tensor(term.weights, x.dtype), axis=-1
-        )
-    nll = -ops.log(ops.maximum(p, numerics.EPSILON)) if logs is None else -logs
+        return numerics.mean(values if term.weights is None else values * ops.convert_to_tensor(term.weights, x.dtype))
+    nll = -ops.log(numerics.at_least(p, numerics.EPSILON)) if logs is None else -logs
     values = y * crossentropy.focus(-ops.expm1(logs) if logs is not None else 1.0 - p, term.gammas[0]) * nll
     return ops.sum(values if term.alphas is None else values * ops.convert_to_tensor(term.alphas, x.dtype), axis=-1)
 
@@ -402,34 +404,42 @@ def lovasz_weights(errors: Any, actual: Any) -> Any:
 
 def skeleton(x: Any, iterations: int) -> Any:
     """The soft skeleton of maps `(B, ..., C)`: what openings take away from ever thinner erosions."""
+    last, sizes = len(x.shape) - 1, ops.shape(x)
+    if None in tuple(x.shape):
+        # TensorFlow's gradient of a pooling ends the process where there is nothing: an axis without places gets one.
+        x = ops.pad(x, [(0, 0 if isinstance(size, int) else 1 - ops.minimum(size, 1)) for size in sizes])
+    # Pooling is fast over many channels, and slow over few; a batch of unknown size is taken for four.
+    if (x.shape[0] or 4) * x.shape[-1] < 16:
+        bones = _bones(x, iterations, [(axis, 1) for axis in range(1, last)])
+    else:
+        # With the axes of the maps in front, all that is behind is channels, without any copy.
+        x = ops.transpose(x, (*range(1, last), 0, last))
+        moved = ops.shape(x)
+        x = ops.reshape(x, (*moved[:-2], moved[-2] * moved[-1]))
+        bones = _bones(x, iterations, [(axis, axis) for axis in range(last - 1)])
+        bones = ops.transpose(ops.reshape(bones, moved), (last - 1, *range(last - 1), last))
+    return bones[tuple(slice(size) for size in sizes)]
+
+
+def _bones(x: Any, iterations: int, axes: list[tuple[int, int]]) -> Any:
+    """The skeleton along axes, each with the place that it is moved to where pixels are compared along it."""
     bones = 0.0
     for step in range(iterations + 1):
-        thinner = _eroded(x)
-        lost = ops.relu(x - _dilated(thinner))
+        # The smallest of each position and its neighbours along the axes, then the largest of all its neighbours.
+        thinner = -functools.reduce(numerics.larger, [_largest_of_three(-x, *axis) for axis in axes])
+        opened = functools.reduce(lambda x, axis: _largest_of_three(x, *axis), axes, thinner)
+        lost = ops.relu(x - opened)
         bones = lost if step == 0 else bones + ops.relu(lost - bones * lost)
         x = thinner
     return bones
 
 
-def _eroded(x: Any) -> Any:
-    """The smallest of each position and its neighbours along the axes."""
-    return -functools.reduce(ops.maximum, [_largest_of_three(-x, axis) for axis in range(1, len(x.shape) - 1)])
-
-
-def _dilated(x: Any) -> Any:
-    """The largest of each position and all its neighbours."""
-    for axis in range(1, len(x.shape) - 1):
-        x = _largest_of_three(x, axis)
-    return x
-
-
-def _largest_of_three(x: Any, axis: int) -> Any:
-    """The largest of each position and its two neighbours along an axis."""
-    rest = [other for other in range(1, len(x.shape)) if other != axis]
-    moved = ops.transpose(x, (0, axis, *rest)) if axis > 1 else x
-    # All other axes are channels: pooling is fast over many, and slow over few.
-    channels = ops.reshape(moved, (ops.shape(x)[0], ops.shape(x)[axis], 1, -1))
+def _largest_of_three(x: Any, axis: int, place: int) -> Any:
+    """The largest of each position and its two neighbours along an axis, compared with the axis at that place."""
+    x = x if axis == place else ops.moveaxis(x, axis, place)
+    sizes = ops.shape(x)
+    before, behind = (functools.reduce(operator.mul, part, 1) for part in (sizes[:place], sizes[place + 1 :]))
+    channels = ops.reshape(x, (before, sizes[place], 1, behind))
     pooled = ops.max_pool(channels, (3, 1), strides=1, padding="same", data_format="channels_last")
-    pooled = ops.reshape(pooled, ops.shape(moved))
-    back = [0, *(1 if own == axis else rest.index(own) + 2 for own in range(1, len(x.shape)))]
-    return ops.transpose(pooled, back) if axis > 1 else pooled
+    pooled = ops.reshape(pooled, sizes)
+    return pooled if axis == place else ops.moveaxis(pooled, place, axis)

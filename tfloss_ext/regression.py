@@ -58,7 +58,7 @@ class RegressionLoss(Loss):
 
         def forward(y_true: Any, y_pred: Any) -> Any:
             penalty = self.penalty(y_true, y_pred)
-            return ops.mean(penalty, axis=-1) if share is None else ops.sum(share * penalty, axis=-1)
+            return numerics.mean(penalty) if share is None else ops.sum(share * penalty, axis=-1)
 
         # The mean is inside, so that its gradient is not spread over an array of its own.
         def backward(upstream: Any, y_true: Any, y_pred: Any) -> Any:
@@ -122,12 +122,12 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
 
     def cost(self, error: Any) -> Any:
         size = ops.abs(error)
-        small = -0.5 * ops.log1p(-ops.square(ops.tanh(ops.minimum(size, 1.0))))
+        small = -0.5 * ops.log1p(-ops.square(numerics.tanh(numerics.at_most(size, 1.0))))
         large = size + ops.log1p(ops.exp(-2.0 * size)) - math.log(2.0)
         return ops.where(size < 1.0, small, large)
 
     def slope(self, error: Any) -> Any:
-        return ops.tanh(error)
+        return numerics.tanh(error)
 
 
 class WeightedMSE(ErrorLoss, key="weighted_mse"):
@@ -356,7 +356,7 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
         if alpha in (2.0, -math.inf):
             half = 0.5 * ops.square(error * (1.0 / self.scale))
             # 1 - exp(-x) without cancellation, and in half the time of expm1.
-            return half if alpha == 2 else ops.tanh(0.5 * half) * (1.0 + ops.exp(-half))
+            return half if alpha == 2 else numerics.tanh(0.5 * half) * (1.0 + ops.exp(-half))
         x = error * (1.0 / (math.sqrt(b) * self.scale))
         s = numerics.hypot(x, 1.0)
         if alpha == -2:
@@ -369,7 +369,7 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
         half = (0.5 * alpha) * ops.log1p(rise)
         # expm1(2x) = tanh(x) (exp(x)**2 + 1); the factor b / alpha between the two powers keeps them finite.
         power, factor = ops.exp(half), b / alpha
-        return ops.tanh(half) * ((factor * power) * power + factor)
+        return numerics.tanh(half) * ((factor * power) * power + factor)
 
     def slope(self, error: Any) -> Any:
         alpha, b = self._alpha_and_b()
@@ -513,11 +513,11 @@ class Tweedie(RegressionLoss, key="tweedie"):
     power: float = number(default=1.5, above=1, below=2)
 
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
-        mean = ops.maximum(y_pred, numerics.EPSILON)
+        mean = numerics.at_least(y_pred, numerics.EPSILON)
         return self._power(mean) * (mean + y_true * ((2.0 - self.power) / (self.power - 1.0)))
 
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        mean = ops.maximum(y_pred, numerics.EPSILON)
+        mean = numerics.at_least(y_pred, numerics.EPSILON)
         upstream = self._power(mean) * (upstream * (2.0 - self.power))
         of_mean = ops.where(ops.less(y_pred, numerics.EPSILON), 0.0, ((mean - y_true) / mean) * upstream)
         return upstream * (1.0 / (self.power - 1.0)), of_mean

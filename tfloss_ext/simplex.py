@@ -10,6 +10,7 @@ from keras import ops
 
 from tfloss_ext import labels
 from tfloss_ext.gradients import by_slices, over_slices
+from tfloss_ext.numerics import CERTAIN, at_least, larger
 
 
 def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
@@ -52,6 +53,7 @@ def _sum(tensor: Any, axis: int) -> Any:
 
 def _below_largest(z: Any, axis: int) -> Any:
     """Logits relative to the largest: all that the distributions depend on, and small where it matters."""
+    z = at_least(z, -CERTAIN)
     return z - ops.max(z, axis=axis, keepdims=True)
 
 
@@ -69,7 +71,7 @@ def _settled(step: Callable[[Any], Any], start: Any, tolerance: float) -> Any:
     """Where steps that only ever rise come to rest, all rows within the tolerance."""
 
     def body(x: Any, rises: Any) -> tuple[Any, Any]:
-        higher = ops.maximum(x, step(x))
+        higher = larger(x, step(x))
         return higher, ops.any(ops.greater(higher - x, tolerance))
 
     return ops.while_loop(lambda x, rises: rises, body, (start, ops.ones((), dtype="bool")))[0]
@@ -108,7 +110,7 @@ def _threshold(z: Any, axis: int) -> Any:
     if axis and z.shape[axis] >= 64:
         for _ in range(3):
             half = few.shape[axis] // 2
-            few = ops.maximum(few[..., :half], few[..., -half:])
+            few = larger(few[..., :half], few[..., -half:])
     tau = _settled(lambda tau: _raised(tau, few, axis), ops.zeros_like(_sum(few, axis)) - 1.0, 0.0)
     return tau if few is z else _settled(lambda tau: _raised(tau, z, axis), tau, 0.0)
 
@@ -132,7 +134,7 @@ def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
 
     def constant(y: Any, axis: int) -> Any:
         """What the targets alone say; 0 where they are one-hot."""
-        parts = -y if hard else y * (log_t1(ops.log(ops.maximum(y, 1e-37))) - 1.0)
+        parts = -y if hard else y * (log_t1(ops.log(at_least(y, 1e-37))) - 1.0)
         return (1.0 + ops.sum(parts, axis=axis)) / (1.0 + rest)
 
     def terms(y: Any, z: Any, axis: int, *k: Any) -> Any:
@@ -190,7 +192,9 @@ def _normaliser(z: Any, t: float, axis: int) -> Any:
 def _relative(k: Any, z: Any, s: float) -> tuple[Any, Any]:
     """log p_c + k, and d_c."""
     deeper = (-s * z) * ops.exp(-s * k)
-    return ops.log1p(deeper) * (-1.0 / s), 1.0 + deeper
+    # The tails are so heavy that a class which is ruled out would keep a share.
+    logs = ops.where(z < -0.5 * CERTAIN, -CERTAIN, ops.log1p(deeper) * (-1.0 / s))
+    return logs, 1.0 + deeper
 
 
 def _nearer(k: Any, z: Any, s: float, axis: int) -> Any:

@@ -132,6 +132,8 @@ def _coral(rng):
         Case("coral", ranks[:, None] % 2, z[:, 0]),
         Case("coral", ranks.reshape(2, 3, 1), z.reshape(2, 3, 4)),
         Case("coral", ranks[:2] * 5, rng.normal(size=(2, 30))),
+        Case("coral", ranks, z, {"ignore_class": 2}),
+        Case("coral", np.where(ranks == 1, 255, ranks)[:, None].astype("uint8"), z, {"ignore_class": 255}),
     ]
 
 
@@ -168,6 +170,8 @@ def _sparsemax(rng):
         Case(key, rng.random((6, 1)), z[:, 0]),
         Case(key, ids.reshape(2, 3, 1), z.reshape(2, 3, 4)),
         Case(key, np.array([[3, 39, 0]]), wide[None]),
+        Case(key, np.where(ids == 1, -1, ids), z, {"ignore_class": -1}),
+        Case(key, soft, z, {"ignore_class": 2}),
     ]
 
 
@@ -188,6 +192,8 @@ def _bi_tempered(rng):
         Case(key, rng.random((6, 1)), z[:, 0], {"t2": 3.0}),
         Case(key, np.array([3, 39, 0]), wide),
         Case(key, softmax(wide), wide, {"t2": 4.0}),
+        Case(key, np.where(ids == 1, -1, ids), z, {"ignore_class": -1}),
+        Case(key, np.eye(4)[ids], z, {"ignore_class": 2, "label_smoothing": 0.1}),
         Case(key, ids.reshape(2, 3, 1), z.reshape(2, 3, 4)),
     ]
 
@@ -207,6 +213,8 @@ def over_classes(key: str, rng: np.random.Generator, own: dict, needed: dict | N
         Case(key, np.array([3, 39, 0, 7]), wide, {**logits, **forty}),
         Case(key, np.eye(40)[[3, 39, 0, 7]], wide, {**logits, **forty, **own}),
         Case(key, np.array([[3, 39], [0, 7]]), wide.reshape(2, 2, 40), {**logits, **forty, **own}),
+        Case(key, np.where(ids == 1, 255, ids), z, {**logits, **four, "ignore_class": 255}),
+        Case(key, np.eye(4)[ids], z, {**logits, **four, "ignore_class": 2}),
     ]
     if needed:
         return found
@@ -226,6 +234,7 @@ def _poly1(rng):
     wide = rng.normal(size=(4, 40))
     return [
         *over_classes(key, rng, {"epsilon": 2.5}),
+        Case(key, ids, z, {**logits, "epsilon": -1.0}),
         Case(key, ids, z, {**logits, "label_smoothing": 0.1, "ignore_class": 2}),
         Case(key, np.eye(4)[ids], softmax(z / 2), {"label_smoothing": 0.1, "ignore_class": 0}),
         Case(key, np.where(ids == 1, 255, ids), z, {**logits, "ignore_class": 255, "epsilon": 0.0}),

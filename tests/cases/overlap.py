@@ -210,5 +210,5 @@ def _unified_focal(rng):
         Case(key, np.eye(2)[ids], softmax(z), {"gamma": 0.0, "smooth": 1.0}),
         Case(key, np.where(s.ids == 2, 255, ids), z, {**LOGITS, **BATCH, "ignore_class": 255}, couples=True),
         Case(key, s.many[..., :2], z, {**LOGITS, "multilabel": True, "class_weights": [1.0, 3.0]}),
-        Case(key, softmax(z[::-1]), z, {**LOGITS, "gamma": 1.5, "include_background": False}),
+        Case(key, softmax(z[::-1]), z, {**LOGITS, "gamma": 0.9, "include_background": False}),
     ]

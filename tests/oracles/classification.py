@@ -67,14 +67,14 @@ def varifocal(y, p, *, alpha=0.75, gamma=2.0, from_logits=False):
 
 
 @oracle("coral")
-def coral(y, z):
+def coral(y, z, *, ignore_class=None):
     z = np.asarray(z, "float64")
     z = z[:, None] if z.ndim == 1 else z
     ranks = np.asarray(y).reshape(z.shape[:-1])
     values = np.zeros(ranks.shape)
     for k in range(z.shape[-1]):
         values += np.where(ranks > k, np.logaddexp(0, -z[..., k]), np.logaddexp(0, z[..., k]))
-    return values
+    return values if ignore_class is None else values * (ranks != ignore_class)
 
 
 @oracle("weighted_kappa")
@@ -101,7 +101,8 @@ def _two_classes(y, z):
 
 
 @oracle("sparsemax_loss")
-def sparsemax_loss(y, z):
+def sparsemax_loss(y, z, *, ignore_class=None):
+    known = _classes(y, z, True, 0.0, ignore_class)[-1]
     y, z = _two_classes(y, z)
     values = np.zeros(z.shape[:-1])
     for row in np.ndindex(values.shape):
@@ -110,11 +111,12 @@ def sparsemax_loss(y, z):
         size = max(k for k in range(1, len(x) + 1) if 1 + k * falling[k - 1] > falling[:k].sum())
         tau = (falling[:size].sum() - 1) / size
         values[row] = -q @ x + ((x**2 - tau**2) * (x > tau)).sum() / 2 + q @ q / 2
-    return values
+    return known * values
 
 
 @oracle("bi_tempered")
-def bi_tempered(y, z, *, t1=0.8, t2=1.2, label_smoothing=0.0):
+def bi_tempered(y, z, *, t1=0.8, t2=1.2, label_smoothing=0.0, ignore_class=None):
+    known = _classes(y, z, True, 0.0, ignore_class)[-1]
     y, z = _two_classes(y, z)
     y = y * (1 - label_smoothing) + label_smoothing / z.shape[-1]
     largest = z.max(-1, keepdims=True)
@@ -134,10 +136,10 @@ def bi_tempered(y, z, *, t1=0.8, t2=1.2, label_smoothing=0.0):
         p = exp_t2(z - low)
 
     def log_t1(x):
-        return np.log(x) if t1 == 1 else (x ** (1 - t1) - 1) / (1 - t1)
+        return np.log(np.maximum(x, 1e-300)) if t1 == 1 else (x ** (1 - t1) - 1) / (1 - t1)
 
     of_targets = np.where(y > 0, y * log_t1(np.where(y > 0, y, 1)), 0)
-    return (of_targets - y * log_t1(p) - (y ** (2 - t1) - p ** (2 - t1)) / (2 - t1)).sum(-1)
+    return known * (of_targets - y * log_t1(p) - (y ** (2 - t1) - p ** (2 - t1)) / (2 - t1)).sum(-1)
 
 
 def _classes(y, p, from_logits, smoothing=0.0, ignored=None):
@@ -168,22 +170,22 @@ def logit_adjusted(y, z, *, class_priors, tau=1.0, ignore_class=None):
 
 
 @oracle("ldam")
-def ldam(y, z, *, samples_per_class, max_margin=0.5, scale=30.0):
-    y, z, *_ = _classes(y, np.asarray(z, "float64"), True)
+def ldam(y, z, *, samples_per_class, max_margin=0.5, scale=30.0, ignore_class=None):
+    y, z, _, known = _classes(y, np.asarray(z, "float64"), True, 0.0, ignore_class)
     counts = np.asarray(samples_per_class, "float64")
     margins = max_margin * (counts.min() / counts) ** 0.25
     # The logits less what all have in common: LDAM scales them, so that the softmax of them would not do.
-    return -(y * log_softmax(scale * (z - y * margins))).sum(-1)
+    return known * -(y * log_softmax(scale * (z - y * margins))).sum(-1)
 
 
 @oracle("symmetric_crossentropy")
-def symmetric_crossentropy(y, p, *, alpha=0.1, beta=1.0, from_logits=False):
-    y, logs, p, _ = _classes(y, p, from_logits)
+def symmetric_crossentropy(y, p, *, alpha=0.1, beta=1.0, from_logits=False, ignore_class=None):
+    y, logs, p, known = _classes(y, p, from_logits, 0.0, ignore_class)
     reverse = -(p * np.maximum(np.log(np.where(y > 0, y, np.exp(-4))), -4)).sum(-1)
-    return alpha * -(y * logs).sum(-1) + beta * reverse
+    return known * (alpha * -(y * logs).sum(-1) + beta * reverse)
 
 
 @oracle("generalized_crossentropy")
-def generalized_crossentropy(y, p, *, q=0.7, from_logits=False):
-    y, _, p, _ = _classes(y, p, from_logits)
-    return (1 - (y * p).sum(-1) ** q) / q
+def generalized_crossentropy(y, p, *, q=0.7, from_logits=False, ignore_class=None):
+    y, _, p, known = _classes(y, p, from_logits, 0.0, ignore_class)
+    return known * (1 - (y * p).sum(-1) ** q) / q
