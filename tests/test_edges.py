@@ -16,8 +16,7 @@ from support import BACKEND, MODES, to_numpy, value_and_gradient
 
 import tfloss_ext
 from tfloss_ext import parameters, registry
-from tfloss_ext.base import BatchLoss
-from tfloss_ext.labels import ClassLoss
+from tfloss_ext.base import BatchLoss, ClassLoss
 from tfloss_ext.overlap import RegionLoss
 
 COMPILED = [mode for mode in MODES if mode != "graph"]
@@ -341,7 +340,7 @@ OWN_RANGES = {
 NUMBERS = [
     (key, field)
     for key, cls in sorted(registry.classes().items())
-    for field in cls._parameters
+    for field in cls._fields.values()
     if isinstance(field.metadata["spec"], parameters._Number)
 ]
 

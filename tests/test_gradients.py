@@ -337,7 +337,7 @@ def test_few_of_many_lengths_are_compiled(any_size, monkeypatch):
 def test_a_hyper_parameter_that_moves_is_compiled_once(any_size):
     y, z = data(6, 4)
     loss = Scaled()
-    loss.scale = keras.Variable(2.0, trainable=False)
+    vars(loss)["scale"] = keras.Variable(2.0, trainable=False)  # As an attribute it would be refused.
     graph = step(loss, None, 4)
     for scale in (2.0, 5.0, 0.5):
         loss.scale.assign(scale)

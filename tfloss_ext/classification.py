@@ -669,8 +669,8 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
 
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
-        y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`; an id of
-        no class costs nothing. Values: `(B, ...)`, in the unit of the logits.
+        y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`. Values:
+        `(B, ...)`, in the unit of the logits.
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
@@ -712,8 +712,7 @@ class BiTempered(ClassLoss, key="bi_tempered"):
 
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
-        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; an id of no class costs
-        nothing unless smoothed. Values: `(B, ...)`, in nats.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
