@@ -100,7 +100,7 @@ def test_no_signature_of_the_catalogue_is_missing():
 def test_the_docstring_lists_the_parameters_in_the_order_of_the_signature(key):
     cls = registry.classes()[key]
     arguments = cls.__doc__.split("Args:")[1].split("\n\n")[0]
-    documented = re.findall(r"^ {8}(\w+):", arguments, flags=re.MULTILINE)
+    documented = re.findall(r"^ {4}(\w+):", arguments, flags=re.MULTILINE)
     names = list(inspect.signature(cls).parameters)
     positional = [name for name in documented if names.index(name) < len(_positional(cls))]
     assert positional == _positional(cls)
@@ -264,7 +264,7 @@ def test_an_attribute_is_checked_when_it_is_set_later():
 
 def test_what_parameters_have_to_be_together_is_checked_when_one_is_set_later():
     loss = tfloss_ext.LDAM([10, 5])
-    with pytest.raises(ValueError, match="Expected samples_per_class to be a list"):
+    with pytest.raises(ValueError, match="Expected samples_per_class > 0"):
         loss.samples_per_class = 3.0
     assert loss.samples_per_class == [10.0, 5.0]
 
@@ -449,7 +449,8 @@ def test_the_docstring_tells_range_purpose_and_default_of_every_parameter():
             y_true, y_pred: `(B, C)`.
 
         Raises:
-            ValueError: If a parameter is out of its range, the shapes do not fit, or a target says nothing.
+            ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+                fit, or if a target says nothing.
 
         Reference:
             Nowhere.

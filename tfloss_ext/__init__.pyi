@@ -44,9 +44,9 @@ else:
 
 def _field(*, default: Any = ..., kw_only: bool = False) -> Any: ...
 def check_targets(loss: Any, y_true: Any, *, classes: Any = None, sample_weight: Any = None) -> None: ...
-def choice(*, options: Sequence[str], default: Any = ..., kw_only: bool = False) -> Any: ...
+def choice(*, options: Sequence[str], default: Any = ..., kw_only: bool = False, doc: str = "") -> Any: ...
 def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]: ...
-def flag(*, default: Any = ..., kw_only: bool = False) -> Any: ...
+def flag(*, default: Any = ..., kw_only: bool = False, doc: str = "") -> Any: ...
 def names() -> list[str]: ...
 def number(
     *,
@@ -58,6 +58,7 @@ def number(
     optional: bool = False,
     minus_infinity: bool = False,
     kw_only: bool = False,
+    doc: str = "",
 ) -> Any: ...
 def numbers(
     *,
@@ -67,11 +68,20 @@ def numbers(
     at_most: float | None = None,
     below: float | None = None,
     optional: bool = False,
+    single: bool = True,
     kw_only: bool = False,
+    doc: str = "",
 ) -> Any: ...
 def set_compiled(enabled: bool) -> None: ...
 def signed_distance_map(mask: Any) -> np.ndarray: ...
-def whole(*, default: Any = ..., at_least: int | None = None, optional: bool = False, kw_only: bool = False) -> Any: ...
+def whole(
+    *,
+    default: Any = ...,
+    at_least: int | None = None,
+    optional: bool = False,
+    kw_only: bool = False,
+    doc: str = "",
+) -> Any: ...
 
 @dataclass_transform(eq_default=False, field_specifiers=(number, numbers, whole, flag, choice, _field))
 class _Declared(_KerasLoss): ...
@@ -162,10 +172,12 @@ class LDAM(_ClassLoss):
     subtracted from the logit of the true class, and of soft targets each class has its share of its margin.
 
     Args:
-        samples_per_class: > 0, a list with the number n_c of training samples of each class.
-        max_margin: > 0, the margin of the rarest class, in units of `y_pred`.
-        scale: > 0; what the logits, cosines as a rule, are multiplied with.
-        reduction: As in `keras.losses.Loss`.
+        samples_per_class: A list of numbers, > 0. The number n_c of training samples of each class.
+        max_margin: > 0. The margin of the rarest class, in units of `y_pred`. Defaults to `0.5`.
+        scale: > 0. What the logits, cosines as a rule, are multiplied with. Defaults to `30.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"ldam"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -175,8 +187,8 @@ class LDAM(_ClassLoss):
         `(B, ...)`, in nats. Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C numbers of
-            samples.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, arXiv:1906.07413.
@@ -190,12 +202,14 @@ class LDAM(_ClassLoss):
     samples_per_class: _Kept[list[float], Sequence[float] | _Array] = _field()
     max_margin: float = _field(default=0.5)
     scale: float = _field(default=30.0)
+    ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         samples_per_class: Sequence[float] | _Array,
         max_margin: float = 0.5,
         scale: float = 30.0,
         *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -236,13 +250,18 @@ class MCC(_OverlapLoss):
 
     Args:
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"mcc"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -253,7 +272,8 @@ class MCC(_OverlapLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Abhishek & Hamarneh, Matthews Correlation Coefficient Loss for Deep Convolutional Networks, arXiv:2010.13454.
@@ -286,13 +306,14 @@ class Asymmetric(_ClassLoss):
     `q = max(p - clip, 0)`, averaged over the last axis. The whole of it is differentiated, the powers included.
 
     Args:
-        gamma_neg: >= 0; how much easy negatives are turned down.
-        gamma_pos: >= 0; how much easy positives are turned down.
-        clip: In [0, 1], what is taken off the probability of negatives: one below it costs nothing. Above 0 the
-            gradient of a negative that is surely predicted positive fades, as it may be a wrong label.
+        gamma_neg: >= 0. How much easy negatives are turned down. Defaults to `4.0`.
+        gamma_pos: >= 0. How much easy positives are turned down. Defaults to `1.0`.
+        clip: In [0, 1]. What is taken off the probability of negatives: one below it costs nothing. Above 0 the
+            gradient of a negative that is surely predicted positive fades, as it may be a wrong label. Defaults to
+            `0.05`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions, of
-            negatives where clip is 0.
-        reduction: As in `keras.losses.Loss`.
+            negatives where clip is 0. Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"asymmetric"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -301,7 +322,8 @@ class Asymmetric(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Ben-Baruch et al., Asymmetric Loss For Multi-Label Classification, arXiv:2009.14119.
@@ -336,21 +358,24 @@ class BiTempered(_ClassLoss):
     divergence, 0 where p is y; at t1 = t2 = 1 the crossentropy less the entropy of the targets, which is 0 of one-hot.
 
     Args:
-        t1: In [0, 1]; below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule.
-        t2: >= 1; above 1 the tails are heavy, so that outliers near the boundary do not bend it.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
-        reduction: As in `keras.losses.Loss`.
+        t1: In [0, 1]. Below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule. Defaults
+            to `0.8`.
+        t2: >= 1. Above 1 the tails are heavy, so that outliers near the boundary do not bend it. Defaults to `1.2`.
+        label_smoothing: In [0, 1). The s of targets `y(1 - s) + s/C`. Defaults to `0.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"bi_tempered"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
-        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; an id of no class costs
-        nothing unless smoothed. Values: `(B, ...)`, in nats.
+        y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Amid et al., Robust Bi-Tempered Logistic Loss Based on Bregman Divergences, arXiv:1906.03361.
@@ -364,12 +389,14 @@ class BiTempered(_ClassLoss):
     t1: float = _field(default=0.8)
     t2: float = _field(default=1.2)
     label_smoothing: float = _field(default=0.0)
+    ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         t1: float = 0.8,
         t2: float = 1.2,
         label_smoothing: float = 0.0,
         *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -384,12 +411,16 @@ class Boundary(_PerClassLoss):
 
     Args:
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: The id of a class whose positions are left out: those at which its map is the lowest.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. The id of a class whose positions are left out: those at which its
+            map is the lowest. Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"boundary"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -400,7 +431,8 @@ class Boundary(_PerClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Kervadec et al., Boundary loss for highly unbalanced segmentation, arXiv:1812.07032.
@@ -439,8 +471,9 @@ class CIoU(_BoxLoss):
     `alpha = v / (1 - IoU + v)`, a weight through which no gradient flows.
 
     Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
+        box_format: `"xyxy"`, `"yxyx"`, `"xywh"` or `"cxcywh"`. Corners; corners with y first; first corner and
+            size; centre and size. Defaults to `'xyxy'`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"ciou"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -449,7 +482,8 @@ class CIoU(_BoxLoss):
         that ends before it begins has no area, and 0 / 0 counts as 0.
 
     Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Zheng et al., Distance-IoU Loss, arXiv:1911.08287, section "Complete IoU Loss".
@@ -475,12 +509,16 @@ class CategoricalFocal(_ClassLoss):
     `sum_c alpha_c y_c (1 - p_c)**gamma (-log p_c)` at each position.
 
     Args:
-        gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
-        alpha: >= 0, a number or a list with one weight per class; None weighs all the same.
+        gamma: >= 0. How much easy examples are turned down, 0 being plain crossentropy. Defaults to `2.0`.
+        alpha: A number or a list of numbers, >= 0, or None. One weight per class; None weighs all the same.
+            Defaults to `None`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        label_smoothing: In [0, 1). The s of targets `y(1 - s) + s/C`. A class ruled out by a logit of -inf then
+            costs without bound. Defaults to `0.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"categorical_focal"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -490,7 +528,8 @@ class CategoricalFocal(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C alphas.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
@@ -536,9 +575,11 @@ class Charbonnier(_ErrorLoss):
     `sqrt((y_pred - y_true)**2 + epsilon**2)`: a perfect prediction costs epsilon.
 
     Args:
-        epsilon: > 0, in the unit of the targets; the errors below which the loss is rather squared than absolute.
+        epsilon: > 0. In the unit of the targets; the errors below which the loss is rather squared than absolute.
+            Defaults to `0.001`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"charbonnier"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -546,7 +587,8 @@ class Charbonnier(_ErrorLoss):
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit.
 
     Raises:
-        ValueError: If epsilon is not > 0, or if the shapes of `y_true` and `y_pred` differ.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Charbonnier et al., Two Deterministic Half-Quadratic Regularization Algorithms for Computed Imaging, ICIP 1994;
@@ -578,16 +620,22 @@ class ClDice(_OverlapLoss):
     openings take away from ever thinner erosions. `smooth` stands in both shares.
 
     Args:
-        iterations: >= 1, the erosions; at least half the width of the widest structure, in positions.
-        alpha: In [0, 1], the share of clDice.
+        iterations: A whole number >= 1. The erosions; at least half the width of the widest structure, in
+            positions. Defaults to `3`.
+        alpha: In [0, 1]. The share of clDice. Defaults to `0.5`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"cl_dice"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -598,7 +646,8 @@ class ClDice(_OverlapLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Shit et al., clDice: a Novel Topology-Preserving Loss Function, arXiv:2003.07311.
@@ -640,9 +689,10 @@ class Contrastive(_EmbeddingLoss):
     `y d**2 + (1 - y) max(margin - d, 0)**2` for a pair at distance d, y being 1 where the two are similar.
 
     Args:
-        margin: >= 0, the distance beyond which dissimilar pairs cost nothing.
-        distance: `"l2"`, or `"cosine"` (1 - cosine), for pairs of embeddings; given distances are taken as they are.
-        reduction: As in `keras.losses.Loss`.
+        margin: >= 0. The distance beyond which dissimilar pairs cost nothing. Defaults to `1.0`.
+        distance: `"l2"` or `"cosine"`. Of pairs of embeddings, `"cosine"` being 1 - cosine; given distances are
+            taken as they are. Defaults to `'l2'`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"contrastive"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -651,7 +701,8 @@ class Contrastive(_EmbeddingLoss):
         y_true: `(B,)` or `(B, 1)`, 1 similar, 0 dissimilar. Values: `(B,)`, in the distance's unit squared.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006,
@@ -682,7 +733,9 @@ class Coral(_ClassLoss):
     out consistent where the logits share their weights and differ by a bias each, as in the paper.
 
     Args:
-        reduction: As in `keras.losses.Loss`.
+        ignore_class: A whole number, or None. A rank, of the scale or not, whose positions are left out. Defaults
+            to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"coral"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -702,9 +755,11 @@ class Coral(_ClassLoss):
         0.4344
     """
 
+    ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -716,8 +771,9 @@ class DIoU(_BoxLoss):
     `1 - IoU + d**2 / c**2` with d the distance of the centres and c the diagonal of the smallest box around both.
 
     Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
+        box_format: `"xyxy"`, `"yxyx"`, `"xywh"` or `"cxcywh"`. Corners; corners with y first; first corner and
+            size; centre and size. Defaults to `'xyxy'`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"diou"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -726,7 +782,8 @@ class DIoU(_BoxLoss):
         that ends before it begins has no area, and 0 / 0 counts as 0.
 
     Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Zheng et al., Distance-IoU Loss, arXiv:1911.08287.
@@ -752,16 +809,21 @@ class Dice(_OverlapLoss):
     `1 - (2I + s) / (P + Y + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
 
     Args:
-        squared: Sum p**2 and y**2 in place of p and y, as in the paper.
+        squared: Sum p**2 and y**2 in place of p and y, as in the paper. Defaults to `False`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"dice_loss"` (`"dice"` is Keras's own).
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"dice_loss"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
@@ -771,7 +833,8 @@ class Dice(_OverlapLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Milletari, Navab & Ahmadi, V-Net, arXiv:1606.04797.
@@ -818,16 +881,21 @@ class DiceCrossentropy(_MixedLoss):
     `class_weights` too, without division by their sum; a background that has no weight there weighs 1.
 
     Args:
-        dice_weight: >= 0.
-        crossentropy_weight: >= 0.
+        dice_weight: >= 0. Defaults to `1.0`.
+        crossentropy_weight: >= 0. Defaults to `1.0`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"dice_crossentropy"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -838,7 +906,8 @@ class DiceCrossentropy(_MixedLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Isensee et al., nnU-Net: Self-adapting Framework for U-Net-Based Medical Image Segmentation, arXiv:1809.10486.
@@ -876,18 +945,24 @@ class DiceFocal(_MixedLoss):
     `multilabel`, else of `CategoricalFocal`. `class_weights` weigh Dice, alpha the focal loss.
 
     Args:
-        dice_weight: >= 0.
-        focal_weight: >= 0.
-        gamma: >= 0; how much positions that are nearly right are turned down.
-        alpha: None, the weight of positives in [0, 1] (C == 1 or `multilabel`), or >= 0 for each exclusive class.
+        dice_weight: >= 0. Defaults to `1.0`.
+        focal_weight: >= 0. Defaults to `1.0`.
+        gamma: >= 0. How much positions that are nearly right are turned down. Defaults to `2.0`.
+        alpha: A number or a list of numbers, >= 0, or None. The weight of positives, in [0, 1], where C == 1 or
+            `multilabel`; otherwise one for each exclusive class. Defaults to `None`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"dice_focal"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -898,7 +973,8 @@ class DiceFocal(_MixedLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Zhu et al., AnatomyNet, arXiv:1808.05238.
@@ -938,9 +1014,10 @@ class Expectile(_ErrorLoss):
     `abs(tau - 1[y < p]) (y - p)**2`: half of the squared error at tau = 0.5; its minimum is the tau-expectile.
 
     Args:
-        tau: In (0, 1), the weight of predictions that are too low; the others have 1 - tau.
+        tau: In (0, 1). The weight of predictions that are too low; the others have 1 - tau. Defaults to `0.5`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"expectile"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -948,7 +1025,8 @@ class Expectile(_ErrorLoss):
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit squared.
 
     Raises:
-        ValueError: If tau is not in (0, 1), or if the shapes of `y_true` and `y_pred` differ.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987,
@@ -978,14 +1056,16 @@ class Focal(_ClassLoss):
     with `p_t = y p + (1 - y)(1 - p)` and `a_t = y alpha + (1 - y)(1 - alpha)`, also for soft targets y.
 
     Args:
-        gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
-        alpha: In [0, 1], the weight of positives, negatives having 1 - alpha; None weighs neither. The default weighs
-            positives *down*, to a third of a negative: it is the paper's, for detectors that see a hundred thousand
-            easy negatives in an image. For a rare class begin with None, which is what Keras's
-            `BinaryFocalCrossentropy` does unless told otherwise, or with 0.75, which weighs it up.
+        gamma: >= 0. How much easy examples are turned down, 0 being plain crossentropy. Defaults to `2.0`.
+        alpha: In [0, 1], or None. The weight of positives, negatives having 1 - alpha; None weighs neither. The
+            default weighs positives *down*, to a third of a negative: it is the paper's, for detectors that see a
+            hundred thousand easy negatives in an image. For a rare class begin with None, which is what Keras's
+            `BinaryFocalCrossentropy` does unless told otherwise, or with 0.75, which weighs it up. Defaults to
+            `0.25`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/2`.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        label_smoothing: In [0, 1). The s of targets `y(1 - s) + s/2`. Defaults to `0.0`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"focal"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -994,7 +1074,8 @@ class Focal(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
@@ -1034,17 +1115,22 @@ class Tversky(_OverlapLoss):
     Jaccard. beta > alpha finds more of a small region at the price of false alarms.
 
     Args:
-        alpha: >= 0, the weight of false positives.
-        beta: >= 0, the weight of false negatives.
+        alpha: >= 0. The weight of false positives. Defaults to `0.3`.
+        beta: >= 0. The weight of false negatives. Defaults to `0.7`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"tversky_loss"` (`"tversky"` is Keras's own).
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"tversky_loss"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
@@ -1054,7 +1140,8 @@ class Tversky(_OverlapLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Salehi, Erdogmus & Gholipour, Tversky loss function for image segmentation, arXiv:1706.05721.
@@ -1091,17 +1178,22 @@ class FocalTversky(Tversky):
     beta false negatives as in `Tversky`; the paper's formula has them the other way round.
 
     Args:
-        alpha: >= 0, the weight of false positives.
-        beta: >= 0, the weight of false negatives.
-        gamma: > 0; 1 is `Tversky`.
+        alpha: >= 0. The weight of false positives. Defaults to `0.3`.
+        beta: >= 0. The weight of false negatives. Defaults to `0.7`.
+        gamma: > 0. 1 is `Tversky`. Defaults to `1.3333333333333333`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"focal_tversky"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1112,7 +1204,8 @@ class FocalTversky(Tversky):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Abraham & Khan, A Novel Focal Tversky loss function, arXiv:1810.07842.
@@ -1148,8 +1241,9 @@ class GIoU(_BoxLoss):
     `1 - IoU + (C - U) / C` with U the area of the union and C that of the smallest box around both.
 
     Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
+        box_format: `"xyxy"`, `"yxyx"`, `"xywh"` or `"cxcywh"`. Corners; corners with y first; first corner and
+            size; centre and size. Defaults to `'xyxy'`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"giou"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1158,7 +1252,8 @@ class GIoU(_BoxLoss):
         that ends before it begins has no area, and 0 / 0 counts as 0.
 
     Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630.
@@ -1187,10 +1282,11 @@ class GaussianNLL(_RegressionLoss):
     that of the squared error.
 
     Args:
-        beta: >= 0; how much of the weight 1 / variance of the squared error is taken back.
-        full: Whether to add the constant `0.5 log(2 pi)`, before the factor.
+        beta: >= 0. How much of the weight 1 / variance of the squared error is taken back. Defaults to `0.0`.
+        full: Whether to add the constant `0.5 log(2 pi)`, before the factor. Defaults to `False`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"gaussian_nll"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1233,10 +1329,12 @@ class GeneralRobust(_ErrorLoss):
     -inf. Known members: pseudo-Huber (1), Cauchy (0), Geman-McClure (-2), Welsch (-inf).
 
     Args:
-        alpha: Any number, or `-inf` as a float or as the string `"-inf"`; the lower, the less outliers weigh.
-        scale: > 0, in the unit of the targets; the size of errors beyond which they are outliers.
+        alpha: Any number or `"-inf"`. The lower, the less outliers weigh; -inf is allowed. Defaults to `1.0`.
+        scale: > 0. In the unit of the targets; the size of errors beyond which they are outliers. Defaults to
+            `1.0`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"general_robust"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1244,7 +1342,8 @@ class GeneralRobust(_ErrorLoss):
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, without a unit.
 
     Raises:
-        ValueError: If a parameter is out of its range, or if the shapes of `y_true` and `y_pred` differ.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Barron, A General and Adaptive Robust Loss Function, arXiv:1701.03077, equation 8.
@@ -1275,9 +1374,11 @@ class GeneralizedCrossentropy(_ClassLoss):
     absolute error summed over the classes.
 
     Args:
-        q: In (0, 1].
-        from_logits: Whether `y_pred` holds logits.
-        reduction: As in `keras.losses.Loss`.
+        q: In (0, 1]. Defaults to `0.7`.
+        from_logits: Whether `y_pred` holds logits. Defaults to `False`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"generalized_crossentropy"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1287,7 +1388,8 @@ class GeneralizedCrossentropy(_ClassLoss):
         up to 1/q. Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Zhang & Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
@@ -1301,11 +1403,13 @@ class GeneralizedCrossentropy(_ClassLoss):
 
     q: float = _field(default=0.7)
     from_logits: bool = _field(default=False)
+    ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         q: float = 0.7,
         from_logits: bool = False,
         *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -1318,14 +1422,18 @@ class GeneralizedDice(_RegionLoss):
     does not have takes the largest weight of those it has; where it has none, every weight is 1.
 
     Args:
-        weighting: `"square"`, `"simple"` or `"uniform"`: 1/Y_c**2, 1/Y_c or 1.
+        weighting: `"square"`, `"simple"` or `"uniform"`. w_c is 1/Y_c**2, 1/Y_c or 1. Defaults to `'square'`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"generalized_dice"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1336,7 +1444,8 @@ class GeneralizedDice(_RegionLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, or if the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Sudre et al., Generalised Dice overlap as a deep learning loss function, arXiv:1707.03237.
@@ -1371,8 +1480,9 @@ class IoU(_BoxLoss):
     Boxes that do not overlap cost 1 wherever they are, and get no gradient: `GIoU`, `DIoU` and `CIoU` mend that.
 
     Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
+        box_format: `"xyxy"`, `"yxyx"`, `"xywh"` or `"cxcywh"`. Corners; corners with y first; first corner and
+            size; centre and size. Defaults to `'xyxy'`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"iou"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1381,7 +1491,8 @@ class IoU(_BoxLoss):
         that ends before it begins has no area, and where nothing has an area the IoU is 0.
 
     Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Jaccard, The Distribution of the Flora in the Alpine Zone, 1912; as a loss: Yu et al., UnitBox,
@@ -1409,13 +1520,18 @@ class Jaccard(_OverlapLoss):
 
     Args:
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"jaccard"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1426,7 +1542,8 @@ class Jaccard(_OverlapLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016,
@@ -1461,7 +1578,8 @@ class LogCosh(_ErrorLoss):
 
     Args:
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"log_cosh_loss"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1469,7 +1587,8 @@ class LogCosh(_ErrorLoss):
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C.
 
     Raises:
-        ValueError: If the shapes of `y_true` and `y_pred` differ.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Saleh & Saleh, Statistical Properties of the log-cosh Loss Function, arXiv:2208.04564.
@@ -1496,10 +1615,11 @@ class LogitAdjusted(_ClassLoss):
     when the plain logits are used.
 
     Args:
-        class_priors: > 0, a list with the frequency of each class; shares or counts, they need not sum to 1.
-        tau: >= 0; how much of the prior is asked for, 0 being plain crossentropy.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+        class_priors: A list of numbers, > 0. The frequency of each class; shares or counts, they need not sum to 1.
+        tau: >= 0. How much of the prior is asked for, 0 being plain crossentropy. Defaults to `1.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"logit_adjusted"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1509,7 +1629,8 @@ class LogitAdjusted(_ClassLoss):
         in nats. Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C priors.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Menon et al., Long-tail learning via logit adjustment, arXiv:2007.07314.
@@ -1544,12 +1665,16 @@ class Lovasz(_PerClassLoss):
 
     Args:
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"lovasz"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1560,7 +1685,8 @@ class Lovasz(_PerClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Berman, Triki & Blaschko, The Lovasz-Softmax loss, arXiv:1705.08790.
@@ -1592,11 +1718,14 @@ class Poly1(_ClassLoss):
     1 - p_t, the first coefficient is 1 + epsilon.
 
     Args:
-        epsilon: >= 0; how much the first coefficient grows, 0 being plain crossentropy.
+        epsilon: >= -1. How much the first coefficient grows, 0 being plain crossentropy. Defaults to `1.0`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        label_smoothing: In [0, 1). The s of targets `y(1 - s) + s/C`. A class ruled out by a logit of -inf then
+            costs without bound. Defaults to `0.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"poly1"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1606,7 +1735,8 @@ class Poly1(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Leng et al., PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, arXiv:2204.12511.
@@ -1640,9 +1770,10 @@ class QualityFocal(_ClassLoss):
     The whole of it is differentiated, the power included.
 
     Args:
-        beta: >= 0; how much good estimates are turned down, 0 being plain crossentropy.
+        beta: >= 0. How much good estimates are turned down, 0 being plain crossentropy. Defaults to `2.0`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"quality_focal"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1652,7 +1783,8 @@ class QualityFocal(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Li et al., Generalized Focal Loss, arXiv:2006.04388.
@@ -1682,9 +1814,10 @@ class Quantile(_ErrorLoss):
     prediction for each of them, all of the same target. Where prediction and target are equal, the gradient is 0.
 
     Args:
-        quantiles: A number in (0, 1), or a list of Q of them.
+        quantiles: A number or a list of numbers, In (0, 1). One, or Q of them. Defaults to `0.5`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"quantile"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1722,18 +1855,21 @@ class Sparsemax(_ClassLoss):
     `sparsemax(z) = max(z - tau, 0)`, the distribution that is nearest to z.
 
     Args:
-        reduction: As in `keras.losses.Loss`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"sparsemax_loss"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
-        y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`; an id of
-        no class costs nothing. Values: `(B, ...)`, in the unit of the logits.
+        y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`. Values:
+        `(B, ...)`, in the unit of the logits.
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Martins & Astudillo, From Softmax to Sparsemax, arXiv:1602.02068.
@@ -1744,9 +1880,11 @@ class Sparsemax(_ClassLoss):
         0.7500
     """
 
+    ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -1759,10 +1897,13 @@ class SymmetricCrossentropy(_ClassLoss):
     probability of the other classes.
 
     Args:
-        alpha: >= 0, the weight of the crossentropy, which converges.
-        beta: >= 0, the weight of the reverse crossentropy, which does not overfit wrong labels.
+        alpha: >= 0. The weight of the crossentropy, which converges. Defaults to `0.1`.
+        beta: >= 0. The weight of the reverse crossentropy, which does not overfit wrong labels. Defaults to `1.0`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"symmetric_crossentropy"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1772,7 +1913,8 @@ class SymmetricCrossentropy(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, arXiv:1908.06112.
@@ -1786,12 +1928,14 @@ class SymmetricCrossentropy(_ClassLoss):
     alpha: float = _field(default=0.1)
     beta: float = _field(default=1.0)
     from_logits: bool = _field(default=False)
+    ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         alpha: float = 0.1,
         beta: float = 1.0,
         from_logits: bool = False,
         *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -1811,19 +1955,20 @@ class Triplet(_PairLoss):
     `max(d(anchor, positive) - d(anchor, negative) + margin, 0)`, for triplets mined in the batch or given.
 
     Args:
-        margin: >= 0, in the unit of the distance; unused with `soft_margin`.
-        mining: Which triplets of the batch count. `"semi_hard"`: each positive pair with the nearest negative farther
-            than the positive, else the farthest negative; mean over positive pairs. `"hard"`: the farthest positive
-            and the nearest negative of each anchor; mean over anchors that have both. `"all"`: every triplet; mean
-            over those above 0.
-        distance: `"l2"`, `"squared_l2"` or `"cosine"` (1 - cosine).
-        soft_margin: `log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge.
-        swap: For given triplets, use d(positive, negative) where it is less than d(anchor, negative).
-        cross_replica: Where there are several replicas, compare with the samples of every one.
-        block_size: Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but
-            large batches.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"triplet"`, or the preset's name.
+        margin: >= 0. In the unit of the distance; unused with `soft_margin`. Defaults to `1.0`.
+        mining: `"semi_hard"`, `"hard"` or `"all"`. Which triplets of the batch count. `"semi_hard"`: each positive
+            pair with the nearest negative farther than the positive, else the farthest negative; mean over positive
+            pairs. `"hard"`: the farthest positive and the nearest negative of each anchor; mean over anchors that
+            have both. `"all"`: every triplet; mean over those above 0. Defaults to `'semi_hard'`.
+        distance: `"l2"`, `"squared_l2"` or `"cosine"`. `"cosine"` is 1 - cosine. Defaults to `'l2'`.
+        soft_margin: `log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge. Defaults to `False`.
+        swap: For given triplets, use d(positive, negative) where it is less than d(anchor, negative). Defaults to
+            `False`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"triplet"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
@@ -1833,7 +1978,8 @@ class Triplet(_PairLoss):
         with nothing to compare costs 0. A sample of weight 0 takes part in no triplet.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Schroff, Kalenichenko & Philbin, FaceNet, arXiv:1503.03832 (semi-hard); Hermans, Beyer & Leibe, In Defense of
@@ -1875,10 +2021,11 @@ class Tweedie(_RegressionLoss):
     model end in `softplus` or `exponential`.
 
     Args:
-        power: In (1, 2), that of the mean in the variance: towards 1 as for counts (Poisson), towards 2 as for positive
-            amounts (gamma).
+        power: In (1, 2). That of the mean in the variance: towards 1 as for counts (Poisson), towards 2 as for
+            positive amounts (gamma). Defaults to `1.5`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"tweedie"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1887,7 +2034,8 @@ class Tweedie(_RegressionLoss):
         over C; their minimum is not 0, and they may be negative.
 
     Raises:
-        ValueError: If power is not in (1, 2), or if the shapes of `y_true` and `y_pred` differ.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987,
@@ -1920,17 +2068,23 @@ class UnifiedFocal(_MixedLoss):
     rare one: it is never turned down in the first part, and its misses count more in the second.
 
     Args:
-        weight: In [0, 1], the share of the focal part.
-        delta: In [0, 1], the weight of the rare class, and of its misses against its false alarms.
-        gamma: >= 0, in the paper below 1; how much the background is turned down, and the rare class turned up.
+        weight: In [0, 1]. The share of the focal part. Defaults to `0.5`.
+        delta: In [0, 1]. The weight of the rare class, and of its misses against its false alarms. Defaults to
+            `0.6`.
+        gamma: In [0, 1]. How much the background is turned down, and the rare class turned up. Defaults to `0.5`.
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
         per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"unified_focal"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1941,7 +2095,8 @@ class UnifiedFocal(_MixedLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Yeung et al., Unified Focal loss, arXiv:2102.04525.
@@ -1981,10 +2136,11 @@ class Varifocal(_ClassLoss):
     power included.
 
     Args:
-        alpha: In [0, 1], the weight of negatives.
-        gamma: >= 0; how much easy negatives are turned down.
+        alpha: In [0, 1]. The weight of negatives. Defaults to `0.75`.
+        gamma: >= 0. How much easy negatives are turned down. Defaults to `2.0`.
         from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"varifocal"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -1994,7 +2150,8 @@ class Varifocal(_ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Zhang et al., VarifocalNet, arXiv:2008.13367.
@@ -2026,9 +2183,9 @@ class WeightedKappa(_BatchLoss, _ClassLoss):
     were the predictions dealt out to the samples at random.
 
     Args:
-        weighting: `"quadratic"`, w_ij = (i - j)**2, or `"linear"`, abs(i - j).
-        epsilon: > 0; keeps the logarithm of a perfect prediction finite.
-        reduction: As in `keras.losses.Loss`.
+        weighting: `"quadratic"` or `"linear"`. w_ij is (i - j)**2, or abs(i - j). Defaults to `'quadratic'`.
+        epsilon: > 0. Keeps the logarithm of a perfect prediction finite. Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"weighted_kappa"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -2040,7 +2197,8 @@ class WeightedKappa(_BatchLoss, _ClassLoss):
         Targets are data: no gradient flows to `y_true`.
 
     Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         de la Torre, Puig & Valls, Weighted kappa loss function for multi-class classification of ordinal data in deep
@@ -2070,9 +2228,11 @@ class WeightedMSE(_ErrorLoss):
     `mean(weight * (y_pred - y_true)**2)` over the last axis; the weights are not normalised.
 
     Args:
-        weight: A number >= 0, or a list with one for each of the C outputs.
+        weight: A number or a list of numbers, >= 0. One for all outputs, or one for each of the C outputs. Defaults
+            to `1.0`.
         ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
+            Defaults to `False`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
         name: Name of the instance; None means `"weighted_mse"`.
         dtype: Precision of the computation; None means Keras's `floatx`.
 
@@ -2080,7 +2240,8 @@ class WeightedMSE(_ErrorLoss):
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit squared.
 
     Raises:
-        ValueError: If a weight is negative, if the shapes differ, or if there are not C weights.
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
 
     Reference:
         Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936,
@@ -2199,6 +2360,7 @@ def get(
     samples_per_class: Sequence[float] | _Array,
     max_margin: float = 0.5,
     scale: float = 30.0,
+    ignore_class: int | None = None,
     reduction: _Reduction | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: str | _DType | None = None,
@@ -2210,6 +2372,7 @@ def get(
     alpha: float = 0.1,
     beta: float = 1.0,
     from_logits: bool = False,
+    ignore_class: int | None = None,
     reduction: _Reduction | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: str | _DType | None = None,
@@ -2220,6 +2383,7 @@ def get(
     *,
     q: float = 0.7,
     from_logits: bool = False,
+    ignore_class: int | None = None,
     reduction: _Reduction | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: str | _DType | None = None,
@@ -2261,6 +2425,7 @@ def get(
 def get(
     identifier: Literal["coral", "tfloss_ext>Coral", "Coral"],
     *,
+    ignore_class: int | None = None,
     reduction: _Reduction | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: str | _DType | None = None,
@@ -2279,6 +2444,7 @@ def get(
 def get(
     identifier: Literal["sparsemax_loss", "tfloss_ext>Sparsemax", "Sparsemax"],
     *,
+    ignore_class: int | None = None,
     reduction: _Reduction | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: str | _DType | None = None,
@@ -2290,6 +2456,7 @@ def get(
     t1: float = 0.8,
     t2: float = 1.2,
     label_smoothing: float = 0.0,
+    ignore_class: int | None = None,
     reduction: _Reduction | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: str | _DType | None = None,

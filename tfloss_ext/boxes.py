@@ -51,7 +51,12 @@ class BoxLoss(Loss):
     task = "boxes"
     predictions = targets = "boxes `(..., 4)`"
 
-    box_format: str = choice(options=("xyxy", "yxyx", "xywh", "cxcywh"), default="xyxy", kw_only=True)
+    box_format: str = choice(
+        options=("xyxy", "yxyx", "xywh", "cxcywh"),
+        default="xyxy",
+        kw_only=True,
+        doc="Corners; corners with y first; first corner and size; centre and size.",
+    )
 
     @hook
     def penalty(self, pair: BoxPair) -> Any:
@@ -121,18 +126,9 @@ class IoU(BoxLoss, key="iou"):
 
     Boxes that do not overlap cost 1 wherever they are, and get no gradient: `GIoU`, `DIoU` and `CIoU` mend that.
 
-    Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"iou"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 1]. A box
         that ends before it begins has no area, and where nothing has an area the IoU is 0.
-
-    Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
 
     Reference:
         Jaccard, The Distribution of the Flora in the Alpine Zone, 1912; as a loss: Yu et al., UnitBox,
@@ -155,18 +151,9 @@ class GIoU(BoxLoss, key="giou"):
 
     `1 - IoU + (C - U) / C` with U the area of the union and C that of the smallest box around both.
 
-    Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"giou"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 2]. A box
         that ends before it begins has no area, and 0 / 0 counts as 0.
-
-    Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
 
     Reference:
         Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630.
@@ -189,18 +176,9 @@ class DIoU(BoxLoss, key="diou"):
 
     `1 - IoU + d**2 / c**2` with d the distance of the centres and c the diagonal of the smallest box around both.
 
-    Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"diou"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 2]. A box
         that ends before it begins has no area, and 0 / 0 counts as 0.
-
-    Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
 
     Reference:
         Zheng et al., Distance-IoU Loss, arXiv:1911.08287.
@@ -223,18 +201,9 @@ class CIoU(BoxLoss, key="ciou"):
     `1 - IoU + d**2 / c**2 + alpha v`, as in `DIoU`, with `v = 4 / pi**2 (atan(w_true / h_true) - atan(w / h))**2` and
     `alpha = v / (1 - IoU + v)`, a weight through which no gradient flows.
 
-    Args:
-        box_format: `"xyxy"` (corners), `"yxyx"`, `"xywh"` (first corner and size) or `"cxcywh"` (centre and size).
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"ciou"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., 4)`, in pixels, normalised or in any other unit. Values: `(B, ...)`, in [0, 3]. A box
         that ends before it begins has no area, and 0 / 0 counts as 0.
-
-    Raises:
-        ValueError: If `box_format` is unknown, or if the shapes differ or do not end in 4.
 
     Reference:
         Zheng et al., Distance-IoU Loss, arXiv:1911.08287, section "Complete IoU Loss".

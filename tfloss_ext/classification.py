@@ -11,7 +11,7 @@ from keras import ops
 
 from tfloss_ext import crossentropy, gradients, labels, numerics, screening, shapes, simplex
 from tfloss_ext.base import BatchLoss, ClassLoss
-from tfloss_ext.parameters import check_per_class, choice, flag, number, numbers, whole
+from tfloss_ext.parameters import choice, flag, number, numbers, whole
 
 # What the reverse crossentropy takes for the logarithm of a target of 0.
 LOG_OF_ZERO = -4.0
@@ -23,24 +23,9 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
     Every element is a binary decision of its own: `a_t * (1 - p_t)**gamma * crossentropy`, averaged over the last axis,
     with `p_t = y p + (1 - y)(1 - p)` and `a_t = y alpha + (1 - y)(1 - alpha)`, also for soft targets y.
 
-    Args:
-        gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
-        alpha: In [0, 1], the weight of positives, negatives having 1 - alpha; None weighs neither. The default weighs
-            positives *down*, to a third of a negative: it is the paper's, for detectors that see a hundred thousand
-            easy negatives in an image. For a rare class begin with None, which is what Keras's
-            `BinaryFocalCrossentropy` does unless told otherwise, or with 0.75, which weighs it up.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/2`.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"focal"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)` or `(B,)`. y_true: the same shape, or ids `(B, ...)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
@@ -60,10 +45,23 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
     use = "rare positives, many easy negatives; one or several binary decisions"
     independent = True
 
-    gamma: float = number(default=2.0, at_least=0)
-    alpha: float | None = number(default=0.25, at_least=0, at_most=1, optional=True)
-    from_logits: bool = flag(default=False)
-    label_smoothing: float = number(default=0.0, at_least=0, below=1)
+    gamma: float = number(
+        default=2.0, at_least=0, doc="How much easy examples are turned down, 0 being plain crossentropy."
+    )
+    alpha: float | None = number(
+        default=0.25,
+        at_least=0,
+        at_most=1,
+        optional=True,
+        doc="The weight of positives, negatives having 1 - alpha; None weighs neither. The default weighs "
+        "positives *down*, to a third of a negative: it is the paper's, for detectors that see a hundred "
+        "thousand easy negatives in an image. For a rare class begin with None, which is what Keras's "
+        "`BinaryFocalCrossentropy` does unless told otherwise, or with 0.75, which weighs it up.",
+    )
+    from_logits: bool = flag(
+        default=False, doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions."
+    )
+    label_smoothing: float = number(default=0.0, at_least=0, below=1, doc="The s of targets `y(1 - s) + s/2`.")
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target = labels.smooth(labels.one_hot(y_true, y_pred), self.label_smoothing, 2, y_pred.dtype)
@@ -76,24 +74,10 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
 
     `sum_c alpha_c y_c (1 - p_c)**gamma (-log p_c)` at each position.
 
-    Args:
-        gamma: >= 0; how much easy examples are turned down, 0 being plain crossentropy.
-        alpha: >= 0, a number or a list with one weight per class; None weighs all the same.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`. A class ruled out by a logit of -inf then costs
-            without bound.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"categorical_focal"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C alphas.
 
     Reference:
         Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
@@ -106,11 +90,24 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
 
     use = "exclusive classes of which some are easy or frequent"
 
-    gamma: float = number(default=2.0, at_least=0)
-    alpha: float | list[float] | None = numbers(default=None, at_least=0, optional=True)
-    from_logits: bool = flag(default=False)
-    label_smoothing: float = number(default=0.0, at_least=0, below=1)
-    ignore_class: int | None = whole(default=None, optional=True)
+    gamma: float = number(
+        default=2.0, at_least=0, doc="How much easy examples are turned down, 0 being plain crossentropy."
+    )
+    alpha: float | list[float] | None = numbers(
+        default=None, at_least=0, optional=True, doc="One weight per class; None weighs all the same."
+    )
+    from_logits: bool = flag(
+        default=False, doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions."
+    )
+    label_smoothing: float = number(
+        default=0.0,
+        at_least=0,
+        below=1,
+        doc="The s of targets `y(1 - s) + s/C`. A class ruled out by a logit of -inf then costs without bound.",
+    )
+    ignore_class: int | None = whole(
+        default=None, optional=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
@@ -131,23 +128,10 @@ class Poly1(ClassLoss, key="poly1"):
     `crossentropy + epsilon * (1 - p_t)`, with `p_t = sum_c y_c p_c`: of the expansion of -log p_t in powers of
     1 - p_t, the first coefficient is 1 + epsilon.
 
-    Args:
-        epsilon: >= -1; how much the first coefficient grows, 0 being plain crossentropy.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`. A class ruled out by a logit of -inf then costs
-            without bound.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"poly1"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Leng et al., PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, arXiv:2204.12511.
@@ -160,10 +144,21 @@ class Poly1(ClassLoss, key="poly1"):
 
     use = "crossentropy, a little more to gain on what is nearly right"
 
-    epsilon: float = number(default=1.0, at_least=-1)
-    from_logits: bool = flag(default=False)
-    label_smoothing: float = number(default=0.0, at_least=0, below=1)
-    ignore_class: int | None = whole(default=None, optional=True)
+    epsilon: float = number(
+        default=1.0, at_least=-1, doc="How much the first coefficient grows, 0 being plain crossentropy."
+    )
+    from_logits: bool = flag(
+        default=False, doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions."
+    )
+    label_smoothing: float = number(
+        default=0.0,
+        at_least=0,
+        below=1,
+        doc="The s of targets `y(1 - s) + s/C`. A class ruled out by a logit of -inf then costs without bound.",
+    )
+    ignore_class: int | None = whole(
+        default=None, optional=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
@@ -187,21 +182,10 @@ class LogitAdjusted(ClassLoss, key="logit_adjusted"):
     `crossentropy(y, softmax(y_pred + tau * log(class_priors)))`: a classifier trained so is balanced over the classes
     when the plain logits are used.
 
-    Args:
-        class_priors: > 0, a list with the frequency of each class; shares or counts, they need not sum to 1.
-        tau: >= 0; how much of the prior is asked for, 0 being plain crossentropy.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"logit_adjusted"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 it is the logit of the second of two classes, which then have two
         priors. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`,
         in nats. Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C priors.
 
     Reference:
         Menon et al., Long-tail learning via logit adjustment, arXiv:2007.07314.
@@ -215,12 +199,13 @@ class LogitAdjusted(ClassLoss, key="logit_adjusted"):
     predictions = "logits"
     use = "long tails, by the frequency of the classes"
 
-    class_priors: list[float] = numbers(above=0)
-    tau: float = number(default=1.0, at_least=0)
-    ignore_class: int | None = whole(default=None, optional=True)
-
-    def validate(self) -> None:
-        check_per_class("class_priors", self.class_priors)
+    class_priors: list[float] = numbers(
+        above=0, single=False, doc="The frequency of each class; shares or counts, they need not sum to 1."
+    )
+    tau: float = number(default=1.0, at_least=0, doc="How much of the prior is asked for, 0 being plain crossentropy.")
+    ignore_class: int | None = whole(
+        default=None, optional=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
@@ -237,23 +222,10 @@ class LDAM(ClassLoss, key="ldam"):
     `crossentropy(y, softmax(scale * (y_pred - y * m)))` with `m_c = max_margin * (min(n) / n_c)**(1/4)`: the margin is
     subtracted from the logit of the true class, and of soft targets each class has its share of its margin.
 
-    Args:
-        samples_per_class: > 0, a list with the number n_c of training samples of each class.
-        max_margin: > 0, the margin of the rarest class, in units of `y_pred`.
-        scale: > 0; what the logits, cosines as a rule, are multiplied with.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"ldam"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 it is the logit of the second of two classes, which then have two
         numbers of samples. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values:
         `(B, ...)`, in nats. Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are not C numbers of
-            samples.
 
     Reference:
         Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, arXiv:1906.07413.
@@ -267,13 +239,14 @@ class LDAM(ClassLoss, key="ldam"):
     predictions = "logits"
     use = "long tails, by a margin for rare classes"
 
-    samples_per_class: list[float] = numbers(above=0)
-    max_margin: float = number(default=0.5, above=0)
-    scale: float = number(default=30.0, above=0)
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
-
-    def validate(self) -> None:
-        check_per_class("samples_per_class", self.samples_per_class)
+    samples_per_class: list[float] = numbers(
+        above=0, single=False, doc="The number n_c of training samples of each class."
+    )
+    max_margin: float = number(default=0.5, above=0, doc="The margin of the rarest class, in units of `y_pred`.")
+    scale: float = number(default=30.0, above=0, doc="What the logits, cosines as a rule, are multiplied with.")
+    ignore_class: int | None = whole(
+        default=None, optional=True, kw_only=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
@@ -290,22 +263,10 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
     `alpha * CE + beta * RCE` with `RCE = -sum_c p_c max(log y_c, -4)`, which for hard targets is 4 times the
     probability of the other classes.
 
-    Args:
-        alpha: >= 0, the weight of the crossentropy, which converges.
-        beta: >= 0, the weight of the reverse crossentropy, which does not overfit wrong labels.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"symmetric_crossentropy"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, arXiv:1908.06112.
@@ -318,10 +279,16 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
 
     use = "noisy labels"
 
-    alpha: float = number(default=0.1, at_least=0)
-    beta: float = number(default=1.0, at_least=0)
-    from_logits: bool = flag(default=False)
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+    alpha: float = number(default=0.1, at_least=0, doc="The weight of the crossentropy, which converges.")
+    beta: float = number(
+        default=1.0, at_least=0, doc="The weight of the reverse crossentropy, which does not overfit wrong labels."
+    )
+    from_logits: bool = flag(
+        default=False, doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions."
+    )
+    ignore_class: int | None = whole(
+        default=None, optional=True, kw_only=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
@@ -352,21 +319,10 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
     `(1 - p_t**q) / q` with `p_t = sum_c y_c p_c`: crossentropy as q goes to 0, and `1 - p_t` at q = 1, half the
     absolute error summed over the classes.
 
-    Args:
-        q: In (0, 1].
-        from_logits: Whether `y_pred` holds logits.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"generalized_crossentropy"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`; with C == 1 it is the probability (or logit) of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`,
         up to 1/q. Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Zhang & Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
@@ -381,8 +337,10 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
     use = "noisy labels, with one parameter from crossentropy to absolute error"
 
     q: float = number(default=0.7, above=0, at_most=1)
-    from_logits: bool = flag(default=False)
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+    from_logits: bool = flag(default=False, doc="Whether `y_pred` holds logits.")
+    ignore_class: int | None = whole(
+        default=None, optional=True, kw_only=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
@@ -395,23 +353,9 @@ class Asymmetric(ClassLoss, key="asymmetric"):
     Every element is a binary decision of its own: `y (1-p)**gamma_pos (-log p) + (1-y) q**gamma_neg (-log(1-q))` with
     `q = max(p - clip, 0)`, averaged over the last axis. The whole of it is differentiated, the powers included.
 
-    Args:
-        gamma_neg: >= 0; how much easy negatives are turned down.
-        gamma_pos: >= 0; how much easy positives are turned down.
-        clip: In [0, 1], what is taken off the probability of negatives: one below it costs nothing. Above 0 the
-            gradient of a negative that is surely predicted positive fades, as it may be a wrong label.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions, of
-            negatives where clip is 0.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"asymmetric"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)` or `(B,)`. y_true: the same shape, or ids `(B, ...)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Ben-Baruch et al., Asymmetric Loss For Multi-Label Classification, arXiv:2009.14119.
@@ -425,10 +369,20 @@ class Asymmetric(ClassLoss, key="asymmetric"):
     use = "many labels at once, each mostly absent, some of them missing"
     independent = True
 
-    gamma_neg: float = number(default=4.0, at_least=0)
-    gamma_pos: float = number(default=1.0, at_least=0)
-    clip: float = number(default=0.05, at_least=0, at_most=1)
-    from_logits: bool = flag(default=False)
+    gamma_neg: float = number(default=4.0, at_least=0, doc="How much easy negatives are turned down.")
+    gamma_pos: float = number(default=1.0, at_least=0, doc="How much easy positives are turned down.")
+    clip: float = number(
+        default=0.05,
+        at_least=0,
+        at_most=1,
+        doc="What is taken off the probability of negatives: one below it costs nothing. Above 0 the gradient "
+        "of a negative that is surely predicted positive fades, as it may be a wrong label.",
+    )
+    from_logits: bool = flag(
+        default=False,
+        doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions, of "
+        "negatives where clip is 0.",
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target = labels.one_hot(y_true, y_pred)
@@ -443,20 +397,10 @@ class QualityFocal(ClassLoss, key="quality_focal"):
     Every element is a binary decision of its own: `abs(y - p)**beta * crossentropy(y, p)`, averaged over the last axis.
     The whole of it is differentiated, the power included.
 
-    Args:
-        beta: >= 0; how much good estimates are turned down, 0 being plain crossentropy.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"quality_focal"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)` or `(B,)`. y_true: qualities in [0, 1] of the same shape (say the IoU at the true class, 0
         elsewhere), or ids `(B, ...)` for quality 1. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Li et al., Generalized Focal Loss, arXiv:2006.04388.
@@ -471,8 +415,12 @@ class QualityFocal(ClassLoss, key="quality_focal"):
     use = "dense detection: one score for class and quality of the box"
     independent = True
 
-    beta: float = number(default=2.0, at_least=0)
-    from_logits: bool = flag(default=False)
+    beta: float = number(
+        default=2.0, at_least=0, doc="How much good estimates are turned down, 0 being plain crossentropy."
+    )
+    from_logits: bool = flag(
+        default=False, doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target = labels.one_hot(y_true, y_pred)
@@ -486,21 +434,10 @@ class Varifocal(ClassLoss, key="varifocal"):
     `alpha * p**gamma * (-log(1 - p))` for q = 0, averaged over the last axis. The whole of it is differentiated, the
     power included.
 
-    Args:
-        alpha: In [0, 1], the weight of negatives.
-        gamma: >= 0; how much easy negatives are turned down.
-        from_logits: Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"varifocal"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)` or `(B,)`. y_true: qualities in [0, 1] of the same shape (say the IoU at the true class, 0
         elsewhere), or ids `(B, ...)` for quality 1. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Zhang et al., VarifocalNet, arXiv:2008.13367.
@@ -515,9 +452,11 @@ class Varifocal(ClassLoss, key="varifocal"):
     use = "dense detection, good boxes counting more"
     independent = True
 
-    alpha: float = number(default=0.75, at_least=0, at_most=1)
-    gamma: float = number(default=2.0, at_least=0)
-    from_logits: bool = flag(default=False)
+    alpha: float = number(default=0.75, at_least=0, at_most=1, doc="The weight of negatives.")
+    gamma: float = number(default=2.0, at_least=0, doc="How much easy negatives are turned down.")
+    from_logits: bool = flag(
+        default=False, doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target = labels.one_hot(y_true, y_pred)
@@ -529,12 +468,6 @@ class Coral(ClassLoss, key="coral"):
 
     `sum_k crossentropy(1[rank > k], sigmoid(z_k))` over the thresholds k = 0, ..., K-2 between K ranks. The ranks come
     out consistent where the logits share their weights and differ by a bias each, as in the paper.
-
-    Args:
-        ignore_class: A rank, of the scale or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"coral"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
         y_pred: logits `(B, ..., K-1)`, or `(B,)` for two ranks. y_true: ranks 0, ..., K-1, whole numbers of shape
@@ -556,7 +489,9 @@ class Coral(ClassLoss, key="coral"):
     targets = "ranks"
     use = "ordered classes, one logit per threshold"
 
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+    ignore_class: int | None = whole(
+        default=None, optional=True, kw_only=True, doc="A rank, of the scale or not, whose positions are left out."
+    )
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         pred, ranks = shapes.with_last_axis(y_pred), shapes.with_last_axis(y_true)
@@ -586,22 +521,12 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
     `log(O / E + epsilon)`: O the sum over the batch of `w_tj p_j`, t the true class, and E what O would be on average
     were the predictions dealt out to the samples at random.
 
-    Args:
-        weighting: `"quadratic"`, w_ij = (i - j)**2, or `"linear"`, abs(i - j).
-        epsilon: > 0; keeps the logarithm of a perfect prediction finite.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"weighted_kappa"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: probabilities `(B, C)`, the classes in their order; with C == 1 that of the second of two classes.
         y_true: one-hot or soft targets of that shape, or ids `(B,)` or `(B, 1)`.
         Values: `(B,)`, each the loss of the batch, of a replica its own, log(epsilon) at the least;
         0/0, one class that is predicted perfectly, counts as 0. A sample of weight 0 takes part in no sum.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         de la Torre, Puig & Valls, Weighted kappa loss function for multi-class classification of ordinal data in deep
@@ -615,8 +540,10 @@ class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
 
     use = "ordered classes judged by weighted kappa, large batches"
 
-    weighting: str = choice(options=("quadratic", "linear"), default="quadratic")
-    epsilon: float = number(default=1e-6, above=0)
+    weighting: str = choice(
+        options=("quadratic", "linear"), default="quadratic", doc="w_ij is (i - j)**2, or abs(i - j)."
+    )
+    epsilon: float = number(default=1e-6, above=0, doc="Keeps the logarithm of a perfect prediction finite.")
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         if len(y_pred.shape) > 2:
@@ -661,20 +588,11 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
     `-y.z + sum_{c in S} (z_c**2 - tau**2) / 2 + y.y / 2`, with S and tau the support and the threshold of
     `sparsemax(z) = max(z - tau, 0)`, the distribution that is nearest to z.
 
-    Args:
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"sparsemax_loss"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
         y_true: one-hot or soft targets of that shape, which add up to 1, or ids `(B, ...)` or `(B, ..., 1)`. Values:
         `(B, ...)`, in the unit of the logits.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If the shapes do not fit.
 
     Reference:
         Martins & Astudillo, From Softmax to Sparsemax, arXiv:1602.02068.
@@ -688,7 +606,9 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
     predictions = "logits"
     use = "probabilities of exactly 0; enough is enough beyond a margin of 1"
 
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+    ignore_class: int | None = whole(
+        default=None, optional=True, kw_only=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return simplex.sparsemax_loss(*labels.two_classes(y_true, y_pred, from_logits=True))
@@ -701,22 +621,10 @@ class BiTempered(ClassLoss, key="bi_tempered"):
     `log_t x = (x**(1 - t) - 1) / (1 - t)` and p the softmax of temperature t2, `p_c = exp_t2(z_c - lambda)`. It is a
     divergence, 0 where p is y; at t1 = t2 = 1 the crossentropy less the entropy of the targets, which is 0 of one-hot.
 
-    Args:
-        t1: In [0, 1]; below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule.
-        t2: >= 1; above 1 the tails are heavy, so that outliers near the boundary do not bend it.
-        label_smoothing: s in [0, 1): targets become `y(1 - s) + s/C`.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"bi_tempered"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: logits `(B, ..., C)`; with C == 1 that of the second of two classes, the first having 0.
         y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`. Values: `(B, ...)`, in nats.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Amid et al., Robust Bi-Tempered Logistic Loss Based on Bregman Divergences, arXiv:1906.03361.
@@ -730,10 +638,19 @@ class BiTempered(ClassLoss, key="bi_tempered"):
     predictions = "logits"
     use = "wrong labels, near the boundary or far off"
 
-    t1: float = number(default=0.8, at_least=0, at_most=1)
-    t2: float = number(default=1.2, at_least=1)
-    label_smoothing: float = number(default=0.0, at_least=0, below=1)
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+    t1: float = number(
+        default=0.8,
+        at_least=0,
+        at_most=1,
+        doc="Below 1 the loss is bounded by 1 / (1 - t1), so that outliers far off do not rule.",
+    )
+    t2: float = number(
+        default=1.2, at_least=1, doc="Above 1 the tails are heavy, so that outliers near the boundary do not bend it."
+    )
+    label_smoothing: float = number(default=0.0, at_least=0, below=1, doc="The s of targets `y(1 - s) + s/C`.")
+    ignore_class: int | None = whole(
+        default=None, optional=True, kw_only=True, doc="An id, of a class or not, whose positions are left out."
+    )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)

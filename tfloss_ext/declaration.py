@@ -21,7 +21,10 @@ Fields = dict[str, dataclasses.Field[Any]]
 
 # What every constructor ends with, and how that is left out.
 COMMON: Mapping[str, Any] = {"reduction": "sum_over_batch_size", "name": None, "dtype": None}
-RAISES = "ValueError: If a parameter is out of its range, the shapes do not fit, or a target says nothing."
+RAISES = (
+    "ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not fit, or "
+    "if a target says nothing."
+)
 _RESERVED = (*COMMON, "key", "aliases", "call")
 
 

@@ -28,19 +28,9 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
 
     `y d**2 + (1 - y) max(margin - d, 0)**2` for a pair at distance d, y being 1 where the two are similar.
 
-    Args:
-        margin: >= 0, the distance beyond which dissimilar pairs cost nothing.
-        distance: `"l2"`, or `"cosine"` (1 - cosine), for pairs of embeddings; given distances are taken as they are.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"contrastive"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: distances `(B,)` or `(B, 1)`, or pairs of embeddings `(B, 2, D)`.
         y_true: `(B,)` or `(B, 1)`, 1 similar, 0 dissimilar. Values: `(B,)`, in the distance's unit squared.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006,
@@ -56,8 +46,12 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
     targets = "1 similar, 0 not"
     use = "pairs that are alike or not"
 
-    margin: float = number(default=1.0, at_least=0)
-    distance: str = choice(options=("l2", "cosine"), default="l2")
+    margin: float = number(default=1.0, at_least=0, doc="The distance beyond which dissimilar pairs cost nothing.")
+    distance: str = choice(
+        options=("l2", "cosine"),
+        default="l2",
+        doc='Of pairs of embeddings, `"cosine"` being 1 - cosine; given distances are taken as they are.',
+    )
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         shape = tuple(y_pred.shape)
@@ -86,8 +80,17 @@ class PairLoss(BatchLoss, EmbeddingLoss):
     mean is the mean over all that the kernel counts.
     """
 
-    cross_replica: bool = flag(default=True, kw_only=True)
-    block_size: int | None = whole(default=None, at_least=1, optional=True, kw_only=True)
+    cross_replica: bool = flag(
+        default=True, kw_only=True, doc="Where there are several replicas, compare with the samples of every one."
+    )
+    block_size: int | None = whole(
+        default=None,
+        at_least=1,
+        optional=True,
+        kw_only=True,
+        doc="Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but "
+        "large batches.",
+    )
 
     @hook
     def kernel(self) -> Any:
@@ -143,30 +146,11 @@ class Triplet(
 
     `max(d(anchor, positive) - d(anchor, negative) + margin, 0)`, for triplets mined in the batch or given.
 
-    Args:
-        margin: >= 0, in the unit of the distance; unused with `soft_margin`.
-        mining: Which triplets of the batch count. `"semi_hard"`: each positive pair with the nearest negative farther
-            than the positive, else the farthest negative; mean over positive pairs. `"hard"`: the farthest positive
-            and the nearest negative of each anchor; mean over anchors that have both. `"all"`: every triplet; mean
-            over those above 0.
-        distance: `"l2"`, `"squared_l2"` or `"cosine"` (1 - cosine).
-        soft_margin: `log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge.
-        swap: For given triplets, use d(positive, negative) where it is less than d(anchor, negative).
-        cross_replica: Where there are several replicas, compare with the samples of every one.
-        block_size: Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but
-            large batches.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"triplet"`, or the preset's name.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: embeddings `(B, D)`, or given triplets `(B, 3, D)`: anchor, positive, negative.
         y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not; unused for given triplets.
         Values: `(B,)`, each anchor's share, in the unit of the distance; their mean is the loss of the batch. An anchor
         with nothing to compare costs 0. A sample of weight 0 takes part in no triplet.
-
-    Raises:
-        ValueError: If a parameter is out of its range or the shapes do not fit.
 
     Reference:
         Schroff, Kalenichenko & Philbin, FaceNet, arXiv:1503.03832 (semi-hard); Hermans, Beyer & Leibe, In Defense of
@@ -183,11 +167,20 @@ class Triplet(
     targets = "ids"
     use = "embeddings in which one id lies together"
 
-    margin: float = number(default=1.0, at_least=0)
-    mining: str = choice(options=("semi_hard", "hard", "all"), default="semi_hard")
-    distance: str = choice(options=("l2", "squared_l2", "cosine"), default="l2")
-    soft_margin: bool = flag(default=False)
-    swap: bool = flag(default=False)
+    margin: float = number(default=1.0, at_least=0, doc="In the unit of the distance; unused with `soft_margin`.")
+    mining: str = choice(
+        options=("semi_hard", "hard", "all"),
+        default="semi_hard",
+        doc='Which triplets of the batch count. `"semi_hard"`: each positive pair with the nearest negative '
+        'farther than the positive, else the farthest negative; mean over positive pairs. `"hard"`: the '
+        "farthest positive and the nearest negative of each anchor; mean over anchors that have both. "
+        '`"all"`: every triplet; mean over those above 0.',
+    )
+    distance: str = choice(options=("l2", "squared_l2", "cosine"), default="l2", doc='`"cosine"` is 1 - cosine.')
+    soft_margin: bool = flag(default=False, doc="`log(1 + exp(d(a, p) - d(a, n)))` in place of the hinge.")
+    swap: bool = flag(
+        default=False, doc="For given triplets, use d(positive, negative) where it is less than d(anchor, negative)."
+    )
 
     def kernel(self) -> pairs.Kernel:
         kernels = {"semi_hard": pairs.semi_hard, "hard": pairs.hard, "all": pairs.all_triplets}

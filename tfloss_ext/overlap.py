@@ -25,11 +25,24 @@ class RegionLoss(ClassLoss):
 
     task = "segmentation"
 
-    from_logits: bool = flag(default=False, kw_only=True)
-    multilabel: bool = flag(default=False, kw_only=True)
-    per_image: bool = flag(default=True, kw_only=True)
-    include_background: bool = flag(default=True, kw_only=True)
-    ignore_class: int | None = whole(default=None, optional=True, kw_only=True)
+    from_logits: bool = flag(
+        default=False,
+        kw_only=True,
+        doc="Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.",
+    )
+    multilabel: bool = flag(default=False, kw_only=True, doc="The classes do not exclude each other.")
+    per_image: bool = flag(
+        default=True,
+        kw_only=True,
+        doc="Sum over each image, or over the whole batch, where every image then has the loss of the batch.",
+    )
+    include_background: bool = flag(default=True, kw_only=True, doc="Whether class 0 counts; False needs C > 1.")
+    ignore_class: int | None = whole(
+        default=None,
+        optional=True,
+        kw_only=True,
+        doc="An id, of a class or not, whose positions are left out of the sums.",
+    )
 
     @property
     def couples(self) -> bool:  # type: ignore[override]
@@ -93,7 +106,13 @@ class RegionLoss(ClassLoss):
 class PerClassLoss(RegionLoss):
     """The family of losses over regions that are a mean over the classes."""
 
-    class_weights: float | list[float] | None = numbers(default=None, at_least=0, optional=True, kw_only=True)
+    class_weights: float | list[float] | None = numbers(
+        default=None,
+        at_least=0,
+        optional=True,
+        kw_only=True,
+        doc="One number per class that counts, for a weighted mean.",
+    )
 
     def over_classes(self, costs: Any, present: Any = None) -> Any:
         """The (weighted) mean of `(B, C)` over the classes that count, or over those of them that are present."""
@@ -114,7 +133,12 @@ class OverlapLoss(PerClassLoss):
     The ratio is Dice's where a subclass defines no `cost(sums)` of its own.
     """
 
-    smooth: float = number(default=1e-6, at_least=0, kw_only=True)
+    smooth: float = number(
+        default=1e-6,
+        at_least=0,
+        kw_only=True,
+        doc="The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.",
+    )
 
     squared = False
 
@@ -154,27 +178,11 @@ class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):
 
     `1 - (2I + s) / (P + Y + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
 
-    Args:
-        squared: Sum p**2 and y**2 in place of p and y, as in the paper.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"dice_loss"` (`"dice"` is Keras's own).
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Milletari, Navab & Ahmadi, V-Net, arXiv:1606.04797.
@@ -187,7 +195,7 @@ class Dice(OverlapLoss, key="dice_loss", aliases=("soft_dice",)):
 
     use = "segmentation, small regions"
 
-    squared: bool = flag(default=False)
+    squared: bool = flag(default=False, doc="Sum p**2 and y**2 in place of p and y, as in the paper.")
 
 
 class Jaccard(OverlapLoss, key="jaccard", aliases=("iou_loss",)):
@@ -195,26 +203,11 @@ class Jaccard(OverlapLoss, key="jaccard", aliases=("iou_loss",)):
 
     `1 - (I + s) / (P + Y - I + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
 
-    Args:
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"jaccard"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Rahman & Wang, Optimizing Intersection-over-Union in Deep Neural Networks for Image Segmentation, ISVC 2016,
@@ -238,28 +231,11 @@ class Tversky(OverlapLoss, key="tversky_loss"):
     `1 - (I + s) / (I + alpha FP + beta FN + s)` for each class, with FP = P - I and FN = Y - I. Both 0.5: Dice; both 1:
     Jaccard. beta > alpha finds more of a small region at the price of false alarms.
 
-    Args:
-        alpha: >= 0, the weight of false positives.
-        beta: >= 0, the weight of false negatives.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"tversky_loss"` (`"tversky"` is Keras's own).
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Salehi, Erdogmus & Gholipour, Tversky loss function for image segmentation, arXiv:1706.05721.
@@ -272,8 +248,8 @@ class Tversky(OverlapLoss, key="tversky_loss"):
 
     use = "misses and false alarms that cost differently"
 
-    alpha: float = number(default=0.3, at_least=0)
-    beta: float = number(default=0.7, at_least=0)
+    alpha: float = number(default=0.3, at_least=0, doc="The weight of false positives.")
+    beta: float = number(default=0.7, at_least=0, doc="The weight of false negatives.")
 
     def cost(self, sums: Sums) -> Any:
         wrong = self.alpha * sums.false_positives + self.beta * sums.false_negatives
@@ -286,29 +262,11 @@ class FocalTversky(Tversky, key="focal_tversky"):
     `(1 - TI)**(1/gamma)` for each class, TI being the Tversky index, then the mean. alpha weighs false positives and
     beta false negatives as in `Tversky`; the paper's formula has them the other way round.
 
-    Args:
-        alpha: >= 0, the weight of false positives.
-        beta: >= 0, the weight of false negatives.
-        gamma: > 0; 1 is `Tversky`.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"focal_tversky"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Abraham & Khan, A Novel Focal Tversky loss function, arXiv:1810.07842.
@@ -321,7 +279,7 @@ class FocalTversky(Tversky, key="focal_tversky"):
 
     use = "regions that are hard to find"
 
-    gamma: float = number(default=4 / 3, above=0)
+    gamma: float = number(default=4 / 3, above=0, doc="1 is `Tversky`.")
 
     def cost(self, sums: Sums) -> Any:
         return numerics.power(super().cost(sums), 1.0 / self.gamma)
@@ -333,26 +291,11 @@ class GeneralizedDice(RegionLoss, key="generalized_dice"):
     `1 - (2 sum_c w_c I_c + s) / (sum_c w_c (P_c + Y_c) + s)` with w_c = 1/Y_c**2, 1/Y_c or 1. A class that an image
     does not have takes the largest weight of those it has; where it has none, every weight is 1.
 
-    Args:
-        weighting: `"square"`, `"simple"` or `"uniform"`: 1/Y_c**2, 1/Y_c or 1.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"generalized_dice"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, or if the shapes do not fit.
 
     Reference:
         Sudre et al., Generalised Dice overlap as a deep learning loss function, arXiv:1707.03237.
@@ -365,8 +308,15 @@ class GeneralizedDice(RegionLoss, key="generalized_dice"):
 
     use = "classes of very different size"
 
-    weighting: str = choice(options=("square", "simple", "uniform"), default="square")
-    smooth: float = number(default=1e-6, at_least=0, kw_only=True)
+    weighting: str = choice(
+        options=("square", "simple", "uniform"), default="square", doc="w_c is 1/Y_c**2, 1/Y_c or 1."
+    )
+    smooth: float = number(
+        default=1e-6,
+        at_least=0,
+        kw_only=True,
+        doc="The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.",
+    )
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         sums = self.sums(y_true, y_pred, weight)
@@ -391,26 +341,11 @@ class MCC(OverlapLoss, key="mcc"):
     `1 - (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN))` for each class, with soft counts over the
     positions of an image; `smooth` is added to TP and to TN. Unlike Dice it counts the true negatives as well.
 
-    Args:
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"mcc"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 2].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions inside the sums.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Abhishek & Hamarneh, Matthews Correlation Coefficient Loss for Deep Convolutional Networks, arXiv:2010.13454.
@@ -445,25 +380,11 @@ class Lovasz(PerClassLoss, key="lovasz"):
     logit(p)), class by class; otherwise they are |y - p|, and the classes that an image has count. Soft targets are
     rounded.
 
-    Args:
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"lovasz"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1], from hinges >= 0.
         sample_weight: `(B,)` weighs images, `(B, ...)` positions, multiplying their errors.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Berman, Triki & Blaschko, The Lovasz-Softmax loss, arXiv:1705.08790.
@@ -504,28 +425,11 @@ class ClDice(OverlapLoss, key="cl_dice"):
     skeleton inside the true region and of the true skeleton inside the predicted one; skeletons are what soft
     openings take away from ever thinner erosions. `smooth` stands in both shares.
 
-    Args:
-        iterations: >= 1, the erosions; at least half the width of the widest structure, in positions.
-        alpha: In [0, 1], the share of clDice.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out of the sums.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"cl_dice"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, without unit, in [0, 1].
         sample_weight: `(B,)` weighs images, `(B, ...)` positions, multiplying p and y.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Shit et al., clDice: a Novel Topology-Preserving Loss Function, arXiv:2003.07311.
@@ -542,8 +446,10 @@ class ClDice(OverlapLoss, key="cl_dice"):
 
     use = "vessels, roads, nerves: what must stay connected"
 
-    iterations: int = whole(default=3, at_least=1)
-    alpha: float = number(default=0.5, at_least=0, at_most=1)
+    iterations: int = whole(
+        default=3, at_least=1, doc="The erosions; at least half the width of the widest structure, in positions."
+    )
+    alpha: float = number(default=0.5, at_least=0, at_most=1, doc="The share of clDice.")
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         if len(y_pred.shape) not in (4, 5):
@@ -581,25 +487,11 @@ class Boundary(PerClassLoss, key="boundary"):
     outside and negative inside, then over the classes. Region losses count positions, this one how far off they are:
     it is added to one of them, with a weight that grows in the course of training.
 
-    Args:
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: The id of a class whose positions are left out: those at which its map is the lowest.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"boundary"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: signed distance maps of that shape, of `signed_distance_map`. Values: `(B,)`, in
         the unit of the maps, negative for a good prediction.
         sample_weight: `(B,)` weighs images, `(B, ...)` positions in the mean.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Kervadec et al., Boundary loss for highly unbalanced segmentation, arXiv:1812.07032.
@@ -614,6 +506,13 @@ class Boundary(PerClassLoss, key="boundary"):
 
     targets = "signed distance maps"
     use = "contours, added to a region loss; takes `signed_distance_map`s"
+
+    ignore_class: int | None = whole(
+        default=None,
+        optional=True,
+        kw_only=True,
+        doc="The id of a class whose positions are left out: those at which its map is the lowest.",
+    )
 
     def read_targets(self, y_true: Any) -> Any:
         maps = ops.convert_to_tensor(y_true) if y_true is not None and not ops.is_tensor(y_true) else y_true
@@ -699,28 +598,11 @@ class DiceCrossentropy(MixedLoss, key="dice_crossentropy", aliases=("dice_ce",))
     classes do not exclude each other over the classes. The crossentropy keeps the background, and is weighted by
     `class_weights` too, without division by their sum; a background that has no weight there weighs 1.
 
-    Args:
-        dice_weight: >= 0.
-        crossentropy_weight: >= 0.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"dice_crossentropy"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, >= 0.
         sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Isensee et al., nnU-Net: Self-adapting Framework for U-Net-Based Medical Image Segmentation, arXiv:1809.10486.
@@ -758,30 +640,11 @@ class DiceFocal(MixedLoss, key="dice_focal"):
     `dice_weight * Dice + focal_weight * FL`, FL being the mean over an image's positions of `Focal` where C == 1 or
     `multilabel`, else of `CategoricalFocal`. `class_weights` weigh Dice, alpha the focal loss.
 
-    Args:
-        dice_weight: >= 0.
-        focal_weight: >= 0.
-        gamma: >= 0; how much positions that are nearly right are turned down.
-        alpha: None, the weight of positives in [0, 1] (C == 1 or `multilabel`), or >= 0 for each exclusive class.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"dice_focal"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1 it is the mask of the one class. Values: `(B,)`, >= 0.
         sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Zhu et al., AnatomyNet, arXiv:1808.05238.
@@ -796,8 +659,13 @@ class DiceFocal(MixedLoss, key="dice_focal"):
 
     dice_weight: float = number(default=1.0, at_least=0)
     focal_weight: float = number(default=1.0, at_least=0)
-    gamma: float = number(default=2.0, at_least=0)
-    alpha: float | list[float] | None = numbers(default=None, at_least=0, optional=True)
+    gamma: float = number(default=2.0, at_least=0, doc="How much positions that are nearly right are turned down.")
+    alpha: float | list[float] | None = numbers(
+        default=None,
+        at_least=0,
+        optional=True,
+        doc="The weight of positives, in [0, 1], where C == 1 or `multilabel`; otherwise one for each exclusive class.",
+    )
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         alpha, classes = self.alpha, y_pred.shape[-1]
@@ -821,29 +689,11 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
     TI_0` and `(1 - TI_1)**(1 - gamma)`, with `TI = (I + s) / (I + delta FN + (1 - delta) FP + s)`. Class 1 is the
     rare one: it is never turned down in the first part, and its misses count more in the second.
 
-    Args:
-        weight: In [0, 1], the share of the focal part.
-        delta: In [0, 1], the weight of the rare class, and of its misses against its false alarms.
-        gamma: In [0, 1]; how much the background is turned down, and the rare class turned up.
-        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
-        multilabel: The classes do not exclude each other.
-        smooth: s >= 0. An image without a class that is predicted empty costs 0 whatever s is.
-        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
-        include_background: Whether class 0 counts; False needs C > 1.
-        class_weights: >= 0, one number per class that counts, for a weighted mean.
-        ignore_class: An id, of a class or not, whose positions are left out.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"unified_focal"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_pred: `(B, ..., C)`. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or `(B, ..., 1)`; where
         C == 1, [1 - p, p] are the two classes. C > 2 raises. Values: `(B,)`, >= 0.
         sample_weight: `(B,)` weighs images, `(B, ...)` positions in sums and mean.
         Targets are data: no gradient flows to `y_true`.
-
-    Raises:
-        ValueError: If a parameter is out of its range, if the shapes do not fit, or if there are too few weights.
 
     Reference:
         Yeung et al., Unified Focal loss, arXiv:2102.04525.
@@ -856,9 +706,16 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
 
     use = "one rare class"
 
-    weight: float = number(default=0.5, at_least=0, at_most=1)
-    delta: float = number(default=0.6, at_least=0, at_most=1)
-    gamma: float = number(default=0.5, at_least=0, at_most=1)
+    weight: float = number(default=0.5, at_least=0, at_most=1, doc="The share of the focal part.")
+    delta: float = number(
+        default=0.6,
+        at_least=0,
+        at_most=1,
+        doc="The weight of the rare class, and of its misses against its false alarms.",
+    )
+    gamma: float = number(
+        default=0.5, at_least=0, at_most=1, doc="How much the background is turned down, and the rare class turned up."
+    )
 
     def cost(self, sums: Sums) -> Any:
         wrong = self.delta * sums.false_negatives + (1.0 - self.delta) * sums.false_positives

@@ -134,12 +134,6 @@ def _refuse_state(value: Any) -> None:
         raise _MisunderstoodError("a loss holds no state: the number that a variable has now would stay")
 
 
-def check_per_class(name: str, value: Any) -> None:
-    """Raise where a number stands for all classes, and each needs its own."""
-    if not isinstance(value, list):
-        raise ValueError(f"Expected {name} to be a list with one number per class. Received: {name}={value!r}")
-
-
 def _in_order(values: Any) -> Any:
     """A sequence, whose index, where it has one as those of pandas, is its order."""
     index = getattr(values, "index", None)

@@ -24,7 +24,11 @@ class RegressionLoss(Loss):
 
     task = "regression"
 
-    ignore_nan: bool = flag(default=False, kw_only=True)
+    ignore_nan: bool = flag(
+        default=False,
+        kw_only=True,
+        doc="Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.",
+    )
 
     @hook
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
@@ -97,17 +101,8 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
     `log(cosh(y_pred - y_true))`, with a relative error below 1e-6 for errors from 1e-12 to 1e30, where the usual
     `softplus` form returns 0 below 1e-4.
 
-    Args:
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"log_cosh_loss"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C.
-
-    Raises:
-        ValueError: If the shapes of `y_true` and `y_pred` differ.
 
     Reference:
         Saleh & Saleh, Statistical Properties of the log-cosh Loss Function, arXiv:2208.04564.
@@ -135,18 +130,8 @@ class WeightedMSE(ErrorLoss, key="weighted_mse"):
 
     `mean(weight * (y_pred - y_true)**2)` over the last axis; the weights are not normalised.
 
-    Args:
-        weight: A number >= 0, or a list with one for each of the C outputs.
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"weighted_mse"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit squared.
-
-    Raises:
-        ValueError: If a weight is negative, if the shapes differ, or if there are not C weights.
 
     Reference:
         Weighted least squares: Aitken, On Least Squares and Linear Combination of Observations, 1936,
@@ -160,7 +145,9 @@ class WeightedMSE(ErrorLoss, key="weighted_mse"):
 
     use = "several outputs that matter differently"
 
-    weight: float | list[float] = numbers(default=1.0, at_least=0)
+    weight: float | list[float] = numbers(
+        default=1.0, at_least=0, doc="One for all outputs, or one for each of the C outputs."
+    )
 
     def cost(self, error: Any) -> Any:
         return self.per_output("weight", error.shape[-1]) * ops.square(error)
@@ -180,13 +167,6 @@ class Quantile(ErrorLoss, key="quantile", aliases=("pinball",)):
 
     `max(q (y - p), (q - 1)(y - p))`: half of the absolute error at q = 0.5. With a list of quantiles there is one
     prediction for each of them, all of the same target. Where prediction and target are equal, the gradient is 0.
-
-    Args:
-        quantiles: A number in (0, 1), or a list of Q of them.
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"quantile"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
 
     Shapes:
         For a number: y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C.
@@ -208,7 +188,7 @@ class Quantile(ErrorLoss, key="quantile", aliases=("pinball",)):
     targets = "numbers"
     use = "a quantile of the target instead of its mean; several of them as prediction intervals"
 
-    quantiles: float | list[float] = numbers(default=0.5, above=0, below=1)
+    quantiles: float | list[float] = numbers(default=0.5, above=0, below=1, doc="One, or Q of them.")
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         if not isinstance(self.quantiles, list):
@@ -239,18 +219,8 @@ class Expectile(ErrorLoss, key="expectile"):
 
     `abs(tau - 1[y < p]) (y - p)**2`: half of the squared error at tau = 0.5; its minimum is the tau-expectile.
 
-    Args:
-        tau: In (0, 1), the weight of predictions that are too low; the others have 1 - tau.
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"expectile"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit squared.
-
-    Raises:
-        ValueError: If tau is not in (0, 1), or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
         Newey & Powell, Asymmetric Least Squares Estimation and Testing, Econometrica 55(4), 1987,
@@ -264,7 +234,9 @@ class Expectile(ErrorLoss, key="expectile"):
 
     use = "errors to one side that cost more, with smooth gradients"
 
-    tau: float = number(default=0.5, above=0, below=1)
+    tau: float = number(
+        default=0.5, above=0, below=1, doc="The weight of predictions that are too low; the others have 1 - tau."
+    )
 
     def cost(self, error: Any) -> Any:
         return _by_sign(error, 1.0 - self.tau, self.tau) * ops.square(error)
@@ -278,18 +250,8 @@ class Charbonnier(ErrorLoss, key="charbonnier"):
 
     `sqrt((y_pred - y_true)**2 + epsilon**2)`: a perfect prediction costs epsilon.
 
-    Args:
-        epsilon: > 0, in the unit of the targets; the errors below which the loss is rather squared than absolute.
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"charbonnier"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, in that unit.
-
-    Raises:
-        ValueError: If epsilon is not > 0, or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
         Charbonnier et al., Two Deterministic Half-Quadratic Regularization Algorithms for Computed Imaging, ICIP 1994;
@@ -304,7 +266,11 @@ class Charbonnier(ErrorLoss, key="charbonnier"):
 
     use = "image restoration, smooth L1"
 
-    epsilon: float = number(default=1e-3, above=0)
+    epsilon: float = number(
+        default=1e-3,
+        above=0,
+        doc="In the unit of the targets; the errors below which the loss is rather squared than absolute.",
+    )
 
     def cost(self, error: Any) -> Any:
         return numerics.hypot(error, self.epsilon)
@@ -320,19 +286,8 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
     limits `(e / scale)**2 / 2` at alpha = 2, `log((e / scale)**2 / 2 + 1)` at 0 and `1 - exp(-(e / scale)**2 / 2)` at
     -inf. Known members: pseudo-Huber (1), Cauchy (0), Geman-McClure (-2), Welsch (-inf).
 
-    Args:
-        alpha: Any number, or `-inf` as a float or as the string `"-inf"`; the lower, the less outliers weigh.
-        scale: > 0, in the unit of the targets; the size of errors beyond which they are outliers.
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"general_robust"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., C)` in any unit, or `(B,)`. Values: `(B, ...)`, the mean over C, without a unit.
-
-    Raises:
-        ValueError: If a parameter is out of its range, or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
         Barron, A General and Adaptive Robust Loss Function, arXiv:1701.03077, equation 8.
@@ -345,8 +300,12 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
 
     use = "outliers, with a dial from squared error to Huber, Cauchy, Geman-McClure and Welsch"
 
-    alpha: float | str = number(default=1.0, minus_infinity=True)
-    scale: float = number(default=1.0, above=0)
+    alpha: float | str = number(
+        default=1.0, minus_infinity=True, doc="The lower, the less outliers weigh; -inf is allowed."
+    )
+    scale: float = number(
+        default=1.0, above=0, doc="In the unit of the targets; the size of errors beyond which they are outliers."
+    )
 
     # With b = abs(alpha - 2) and s = sqrt((e / scale)**2 / b + 1), the loss is b / alpha * (s**alpha - 1) and its slope
     # e / scale**2 * s**(alpha - 2).
@@ -405,14 +364,6 @@ class GaussianNLL(RegressionLoss, key="gaussian_nll"):
     paper advises, keeps badly fitted points from being explained by a large variance; at 1 the gradient of the mean is
     that of the squared error.
 
-    Args:
-        beta: >= 0; how much of the weight 1 / variance of the squared error is taken back.
-        full: Whether to add the constant `0.5 log(2 pi)`, before the factor.
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"gaussian_nll"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true: `(B, ..., C)` in any unit, or `(B,)`. y_pred: `(B, ..., 2C)`, the C means and then the C logarithms of
         the variances. Values: `(B, ...)`, the mean over C, in nats.
@@ -434,8 +385,10 @@ class GaussianNLL(RegressionLoss, key="gaussian_nll"):
     targets = "numbers"
     use = "a mean and its uncertainty"
 
-    beta: float = number(default=0.0, at_least=0)
-    full: bool = flag(default=False)
+    beta: float = number(
+        default=0.0, at_least=0, doc="How much of the weight 1 / variance of the squared error is taken back."
+    )
+    full: bool = flag(default=False, doc="Whether to add the constant `0.5 log(2 pi)`, before the factor.")
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         target = shapes.with_last_axis(y_true)
@@ -481,20 +434,9 @@ class Tweedie(RegressionLoss, key="tweedie"):
     the target alone. The mean p is clipped from below at 1e-7, and a prediction below that gets no gradient: let the
     model end in `softplus` or `exponential`.
 
-    Args:
-        power: In (1, 2), that of the mean in the variance: towards 1 as for counts (Poisson), towards 2 as for positive
-            amounts (gamma).
-        ignore_nan: Leave NaN targets out of the mean over the last axis; a row with none left weighs nothing.
-        reduction: As in `keras.losses.Loss`.
-        name: Name of the instance; None means `"tweedie"`.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
     Shapes:
         y_true, y_pred: `(B, ..., C)`, amounts >= 0 and positive means of them, or `(B,)`. Values: `(B, ...)`, the mean
         over C; their minimum is not 0, and they may be negative.
-
-    Raises:
-        ValueError: If power is not in (1, 2), or if the shapes of `y_true` and `y_pred` differ.
 
     Reference:
         Jørgensen, Exponential Dispersion Models, Journal of the Royal Statistical Society B 49(2), 1987,
@@ -510,7 +452,13 @@ class Tweedie(RegressionLoss, key="tweedie"):
     targets = "amounts >= 0"
     use = "amounts that are often 0: claims, rain, sales"
 
-    power: float = number(default=1.5, above=1, below=2)
+    power: float = number(
+        default=1.5,
+        above=1,
+        below=2,
+        doc="That of the mean in the variance: towards 1 as for counts (Poisson), towards 2 as for positive "
+        "amounts (gamma).",
+    )
 
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
         mean = numerics.at_least(y_pred, numerics.EPSILON)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tfloss_ext import registry, screening
 from tfloss_ext.base import Loss
-from tfloss_ext.parameters import check_per_class, checked, number, numbers, whole
+from tfloss_ext.parameters import checked, number, numbers, whole
 
 
 def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]:
@@ -41,8 +41,7 @@ def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> lis
         [0.175, 1.825]
         >>> loss = tfloss_ext.CategoricalFocal(alpha=weights)
     """
-    counts = checked("samples_per_class", samples_per_class, numbers(above=0))
-    check_per_class("samples_per_class", counts)
+    counts = checked("samples_per_class", samples_per_class, numbers(above=0, single=False))
     beta = checked("beta", beta, number(at_least=0, below=1))
     # 1 - beta**n without the difference, which a beta close to 1 would leave nothing of.
     rate = math.log(beta) if beta else -math.inf
