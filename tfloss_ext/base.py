@@ -208,7 +208,7 @@ class Loss(Declared):
             values = ops.where(ops.equal(weight, 0), ops.zeros((), values.dtype), values * weight)
         if self.reduction in (None, "none"):
             return values
-        loss = ops.sum(values)
+        loss = ops.squeeze(numerics.total(ops.reshape(values, (1, -1))), 0)
         if self.reduction == "sum":
             return loss
         if self.reduction == "mean_with_sample_weight" and weight is not None:

@@ -79,7 +79,11 @@ def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> 
 def over_slices(function: Callable[..., Any], *tensors: Any, like: Any) -> Any:
     """`function(*tensors)`, a map of rows, on slices of the first axis as they suit an array such as `like`."""
     parts = [function(*(tensor[part] for tensor in tensors)) for part in _slices(like)]
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=0)
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], tuple):
+        return tuple(ops.concatenate(each, axis=0) for each in zip(*parts, strict=True))
+    return ops.concatenate(parts, axis=0)
 
 
 def by_slices(value: Callable[..., Any], slope: Callable[..., Any], x: Any, *data: Any) -> Any:
@@ -88,6 +92,11 @@ def by_slices(value: Callable[..., Any], slope: Callable[..., Any], x: Any, *dat
         lambda x: over_slices(value, x, *data, like=x),
         lambda upstream, x: over_slices(slope, upstream, x, *data, like=x),
     )(x)
+
+
+def is_constant(tensor: Any) -> bool:
+    """Whether it is known that nobody asks for the gradient of a tensor. Compilers find out by themselves."""
+    return keras.backend.backend() == "torch" and not tensor.requires_grad
 
 
 def fused() -> bool:

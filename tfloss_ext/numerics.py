@@ -8,9 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfloss_ext.gradients import with_gradient
+from tfloss_ext.gradients import fused, with_gradient
 
 EPSILON = 1e-7  # Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm needs it.
+# As many numbers are added one after the other at most: a float32 cannot hold the sum of ten million.
+_RUN = 1024
 
 
 # Farther apart than any two logits, and small enough to be multiplied and added up: what lies beyond, as infinite ones
@@ -150,3 +152,35 @@ def root(x: Any) -> Any:
 def logit(p: Any) -> Any:
     """log(p / (1 - p)) of a probability clipped to [EPSILON, 1 - EPSILON]."""
     return ops.log(at_least(p, EPSILON)) - ops.log(at_least(1.0 - p, EPSILON))
+
+
+def total(x: Any) -> Any:
+    """The sum over the second axis, which may be long.
+
+    XLA adds up one after the other on CPUs, and merges a sum of sums: here sums of short runs are added up, kept apart.
+    """
+
+    def forward(x: Any) -> Any:
+        for _ in range(2):
+            length = x.shape[1]
+            if length is not None and length <= _RUN:
+                break
+            x = _sums_of_runs(x)
+        return ops.sum(x, axis=1)
+
+    def backward(upstream: Any, x: Any) -> Any:
+        return ops.broadcast_to(ops.expand_dims(upstream, 1), ops.shape(x))
+
+    return with_gradient(forward, backward)(x) if fused() else ops.sum(x, axis=1)
+
+
+def _sums_of_runs(x: Any) -> Any:
+    length, rest = ops.shape(x)[1], tuple(ops.shape(x))[2:]
+    # In runs that leave nothing over, if there are such: what is needed twice is not fused.
+    fitting = [run for run in range(_RUN, 127, -1) if x.shape[1] is not None and length % run == 0]
+    run = fitting[0] if fitting else _RUN
+    count = length // run
+    runs = ops.sum(ops.reshape(x[:, : count * run], (ops.shape(x)[0], run, count, *rest)), axis=1)
+    # The bound, which no sum reaches, keeps the sums of runs apart from their own.
+    runs = at_least(runs, -3e38)
+    return runs if fitting else ops.concatenate([runs, ops.sum(x[:, count * run :], axis=1, keepdims=True)], axis=1)

@@ -131,7 +131,7 @@ def inside(target: Any, values: Any) -> Any:
 
 def _positions(y_pred: Any, weight: Any) -> Any:
     if weight is not None:
-        return ops.sum(weight, axis=1, keepdims=True)
+        return ops.expand_dims(numerics.total(weight), 1)
     shape = ops.shape(y_pred)
     count = functools.reduce(lambda a, b: a * b, shape[1:-1], 1)
     return ops.broadcast_to(ops.cast(count, y_pred.dtype), (shape[0], 1))
@@ -158,7 +158,7 @@ def _sums_of_few(
     targets = [ops.cast(mark, y_pred.dtype) for mark in marks]
 
     def total(part: Any) -> Any:
-        return ops.sum(product(part, weight), axis=1)
+        return numerics.total(product(part, weight))
 
     actual = [
         total(y * y if squared and not labels.is_boolean(mark) else y) for mark, y in zip(marks, targets, strict=True)
@@ -354,10 +354,10 @@ def _sums_of_many(
     p = ops.exp(logs) if logs is not None else ops.sigmoid(x) if activation else x
     wide = None if weight is None else ops.expand_dims(weight, -1)
     parts = [p * y, p * p if squared else p, y * y if squared else y]
-    sums = [ops.sum(product(part, wide), axis=1) for part in parts]
+    sums = [numerics.total(product(part, wide)) for part in parts]
     if term is not None:
         values = _term_of_many(term, y, x, p, logs, activation)
-        sums.append(ops.sum(product(values, weight), axis=1))
+        sums.append(numerics.total(product(values, weight)))
     return Sums(sums[0], sums[1], sums[2], _positions(y_pred, weight), sums[3] if term else None)
 
 

@@ -42,35 +42,44 @@ class RegressionLoss(Loss):
         return ops.any(ops.logical_not(ops.isnan(y_true)), axis=-1) if self.ignore_nan else None
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
-        return super().fault(
-            np.nan_to_num(targets, posinf=np.inf, neginf=-np.inf) if self.ignore_nan else targets, classes
-        )
+        return super().fault(np.where(targets == targets, targets, 0) if self.ignore_nan else targets, classes)
 
     def spread(self, mask: Any) -> Any:
         """A mask over the targets as one over the predictions."""
         return mask
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        share = None
+        share: tuple[Any, ...] = ()
         if self.ignore_nan:
             missing = ops.isnan(y_true)
             zero = ops.zeros((), dtype=y_pred.dtype)
             y_true = ops.where(missing, zero, y_true)
             y_pred = ops.where(self.spread(missing), zero, y_pred)
             kept = ops.cast(ops.logical_not(missing), y_pred.dtype)
-            share = numerics.ratio(kept, ops.sum(kept, axis=-1, keepdims=True))
+            share = (numerics.ratio(kept, ops.sum(kept, axis=-1, keepdims=True)),)
 
-        def forward(y_true: Any, y_pred: Any) -> Any:
+        def value(y_true: Any, y_pred: Any, *share: Any) -> Any:
             penalty = self.penalty(y_true, y_pred)
-            return numerics.mean(penalty) if share is None else ops.sum(share * penalty, axis=-1)
+            return ops.sum(share[0] * penalty, axis=-1) if share else numerics.mean(penalty)
 
         # The mean is inside, so that its gradient is not spread over an array of its own.
-        def backward(upstream: Any, y_true: Any, y_pred: Any) -> Any:
+        def slopes(upstream: Any, y_true: Any, y_pred: Any, *share: Any) -> Any:
             outputs = ops.cast(ops.shape(y_true)[-1], upstream.dtype)
-            upstream = ops.expand_dims(upstream / outputs if share is None else upstream, -1)
-            return self.pull_back(upstream if share is None else upstream * share, y_true, y_pred)
+            upstream = ops.expand_dims(upstream if share else upstream / outputs, -1)
+            return self.pull_back(upstream * share[0] if share else upstream, y_true, y_pred)
 
-        return gradients.with_gradient(forward, backward)(y_true, y_pred)
+        if gradients.is_constant(y_true):
+            return gradients.by_slices(
+                lambda y_pred, y_true, *share: value(y_true, y_pred, *share),
+                lambda upstream, y_pred, y_true, *share: slopes(upstream, y_true, y_pred, *share)[1],
+                y_pred,
+                y_true,
+                *share,
+            )
+        return gradients.with_gradient(
+            lambda *pair: gradients.over_slices(value, *pair, *share, like=y_pred),
+            lambda upstream, *pair: gradients.over_slices(slopes, upstream, *pair, *share, like=y_pred),
+        )(y_true, y_pred)
 
 
 class ErrorLoss(RegressionLoss):
@@ -116,10 +125,11 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
     use = "regression with outliers"
 
     def cost(self, error: Any) -> Any:
+        # cosh e - 1 = expm1(e)**2 / (2 exp(e)), without a difference; beyond 20 the logarithm is a straight line.
         size = ops.abs(error)
-        small = -0.5 * ops.log1p(-ops.square(numerics.tanh(numerics.at_most(size, 1.0))))
-        large = size + ops.log1p(ops.exp(-2.0 * size)) - math.log(2.0)
-        return ops.where(size < 1.0, small, large)
+        near = numerics.at_most(size, 20.0)
+        rise = ops.expm1(near)
+        return ops.log1p(rise * rise / (2.0 * rise + 2.0)) + (size - near)
 
     def slope(self, error: Any) -> Any:
         return numerics.tanh(error)
