@@ -17,7 +17,7 @@ from keras import ops
 
 from tfloss_ext import labels
 from tfloss_ext.gradients import by_slices, with_gradient
-from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, certain, larger, mean, raised, smaller
+from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, larger, mean, raised, smaller
 
 # From this many classes on an array of logits is large beside all else, and what is not kept counts.
 FUSED_CLASSES = 2**13
@@ -137,7 +137,7 @@ def _hard_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     v = at_most(sign * z, CERTAIN)
     wrong = ops.sigmoid(v)
     right = 1.0 - wrong
-    crossentropy = ops.relu(v) - ops.log1p(-smaller(wrong, right))
+    crossentropy = ops.relu(v) + _softly(larger(wrong, right), smaller(wrong, right))
     weight = _class_weight(y, alpha)
     if gamma == 0:
         return lambda: scaled(crossentropy, weight), lambda: scaled(sign * wrong, weight)
@@ -145,21 +145,28 @@ def _hard_terms(y: Any, z: Any, gamma: float, alpha: float | None) -> Any:
     return lambda: factor * crossentropy, lambda: (gamma * crossentropy * right + wrong) * (factor * sign)
 
 
+def _softly(large: Any, small: Any) -> Any:
+    """log(1 + exp(-abs(z))) from the probabilities of abs(z) and of -abs(z)."""
+    # -log of the larger one, and what its rounding took off it. softplus is the slowest pointwise kernel of TensorFlow,
+    # and log1p that of XLA.
+    return (small - (1.0 - large)) - ops.log(large)
+
+
 class _Elements(NamedTuple):
     """What the losses of binary decisions are made of, each exact in proportion to itself.
 
     Attributes:
-        p: The probability.
-        rest: 1 - p.
+        p: The probability, when called.
         slope: The derivative of p by what is predicted.
+        wrong: y (1 - p) + (1 - y) p.
         error: p - y.
         crossentropy: -y log p - (1 - y) log(1 - p).
         crossentropy_slope: The derivative of it.
     """
 
-    p: Any
-    rest: Any
+    p: Callable[[], Any]
     slope: Any
+    wrong: Any
     error: Any
     crossentropy: Any
     crossentropy_slope: Any
@@ -194,31 +201,33 @@ def _weighted(
     return terms
 
 
-def _halves(z: Any) -> tuple[Any, Any, Any, Any]:
-    """Of logits p, 1 - p, -log p and -log(1 - p), each a sum of what is positive: exact in proportion to itself."""
-    z = certain(z)
-    p, rest = ops.sigmoid(z), ops.sigmoid(-z)
-    # log(1 + exp(-|z|)): softplus is the slowest pointwise kernel of TensorFlow.
-    softly = -ops.log1p(-smaller(p, rest))
-    return p, rest, ops.relu(-z) + softly, ops.relu(z) + softly
+def _decided(z: Any) -> tuple[Any, Any, Any]:
+    """abs(z), infinite ones made finite, and the probabilities of that and of its opposite, exact in proportion."""
+    size = at_most(ops.abs(z), CERTAIN)
+    small = ops.sigmoid(-size)
+    return size, 1.0 - small, small
 
 
 def _from_logits(y: Any, z: Any) -> _Elements:
     """For any y in [0, 1]."""
-    z, not_y = certain(z), 1.0 - y
-    p, rest = ops.sigmoid(z), ops.sigmoid(-z)
-    crossentropy = (not_y * ops.relu(z) + y * ops.relu(-z)) - ops.log1p(-smaller(p, rest))
-    error = not_y * p - y * rest
-    return _Elements(p, rest, p * rest, error, crossentropy, error)
+    (size, large, small), positive = _decided(z), ops.greater(z, 0)
+    # How far y is from what the logit says; all that follows are sums of what is positive, so that nothing is lost.
+    distance = ops.where(positive, 1.0 - y, y)
+    crossentropy = size * distance + _softly(large, small)
+    error = distance - small
+    error = ops.where(positive, error, -error)
+    wrong = small + distance * (large - small)
+    return _Elements(lambda: ops.where(positive, large, small), large * small, wrong, error, crossentropy, error)
 
 
 def _from_probabilities(y: Any, p: Any) -> _Elements:
     """The same with respect to p itself."""
     # Clipped from either side by itself: 1 - 1e-7 is not a float32, so 1 - p would end at 1.2e-7.
-    rest = 1.0 - p
+    rest, not_y = 1.0 - p, 1.0 - y
     clipped, clipped_rest = at_least(p, EPSILON), at_least(rest, EPSILON)
-    crossentropy = -(y * ops.log(clipped) + (1.0 - y) * ops.log(clipped_rest))
-    return _Elements(p, rest, 1.0, p - y, crossentropy, (1.0 - y) / clipped_rest - y / clipped)
+    crossentropy = -(y * ops.log(clipped) + not_y * ops.log(clipped_rest))
+    slope = not_y / clipped_rest - y / clipped
+    return _Elements(lambda: p, 1.0, y * rest + not_y * p, p - y, crossentropy, slope)
 
 
 def _focal_weight(gamma: float, alpha: float | None) -> Callable[[Any, _Elements], Any]:
@@ -228,9 +237,7 @@ def _focal_weight(gamma: float, alpha: float | None) -> Callable[[Any, _Elements
         factor = _class_weight(y, alpha)
         if gamma == 0:
             return factor, 1.0, None
-        not_y = 1.0 - y
-        wrong = y * x.rest + not_y * x.p
-        return scaled(focus(wrong, gamma - 1.0), factor), wrong, gamma * (not_y - y)
+        return scaled(focus(x.wrong, gamma - 1.0), factor), x.wrong, gamma * (1.0 - 2.0 * y)
 
     return weight
 
@@ -251,7 +258,7 @@ def _quality_weight(alpha: float, gamma: float) -> Callable[[Any, _Elements], An
     """y where it is above 0, alpha p**gamma where it is not."""
 
     def weight(y: Any, x: _Elements) -> Any:
-        p, positive, zero = x.p, ops.greater(y, 0), ops.zeros((), y.dtype)
+        p, positive, zero = x.p(), ops.greater(y, 0), ops.zeros((), y.dtype)
         if gamma == 0:
             return 1.0, ops.where(positive, y, zero + alpha), None
         factor = 1.0 if gamma == 1 else ops.where(positive, zero + 1.0, focus(p, gamma - 1.0))
@@ -274,15 +281,16 @@ def _focused(wrong: Any, wrong_slope: Any, nll: Any, nll_slope: Any, *, gamma: f
 
 def _halves_from_logits(z: Any, clip: float) -> tuple[Any, Any]:
     """1 - p and -log p, then q = max(p - clip, 0) and -log(1 - q), each followed by its derivative."""
-    p, rest, nll, nll_of_rest = _halves(z)
-    slope = p * rest
+    size, large, small = _decided(z)
+    above, softly = ops.greater(z, 0), _softly(large, small)
+    p, rest = ops.where(above, large, small), ops.where(above, small, large)
+    nll, nll_of_rest = (ops.where(one, size, ops.zeros((), z.dtype)) + softly for one in (~above, above))
+    slope = large * small
     positive = rest, -slope, nll, -rest
     if clip == 0:
         return positive, (p, slope, nll_of_rest, p)
     q, others = ops.relu(p - clip), at_most(rest + clip, 1.0)
-    # By the smaller of q and 1 - q, of which the other is a difference.
-    nll_of_others = -ops.where(q < 0.5, ops.log1p(-at_most(q, 0.5)), ops.log(others))
-    return positive, (q, slope, nll_of_others, slope / others)
+    return positive, (q, slope, _softly(others, q), slope / others)
 
 
 def _halves_from_probabilities(p: Any, clip: float) -> tuple[Any, Any]:

@@ -51,7 +51,8 @@ def gather(tensor: Any) -> tuple[Any, Any]:
     rows = context.all_gather(ops.reshape(ops.shape(tensor)[0], (1,)), 0)
     before = tf.range(tf.size(rows)) < context.replica_id_in_sync_group
     start = tf.reduce_sum(tf.where(before, rows, 0))
-    if tensor.dtype.is_floating or tensor.dtype in (tf.int32, tf.int64):
-        return context.all_gather(tensor, 0), start
     # No other type travels between replicas.
-    return tf.cast(context.all_gather(tf.cast(tensor, tf.int64), 0), tensor.dtype), start
+    travels = tensor.dtype.is_floating or tensor.dtype in (tf.int32, tf.int64)
+    gathered = tf.cast(context.all_gather(tensor if travels else tf.cast(tensor, tf.int64), 0), tensor.dtype)
+    # The width, which is lost on the way.
+    return tf.ensure_shape(gathered, (None, *tensor.shape[1:])), start
