@@ -44,7 +44,7 @@ def run(loss: Any, y_true: np.ndarray, y_pred: np.ndarray, weight: Any, mode: st
     return tuple(to_numpy(tensor) for tensor in step(*arrays))
 
 
-@every_case_in(MODES)
+@every_case_in(MODES, thin=True)
 def test_a_batch_of_nothing_costs_nothing(case, mode):
     y_true, y_pred = case.y_true[:0], case.y_pred[:0].astype("float32")
     for weight in (None, np.zeros(0, "float32")):
@@ -53,7 +53,7 @@ def test_a_batch_of_nothing_costs_nothing(case, mode):
         assert gradient.shape == y_pred.shape
 
 
-@every_case()
+@every_case(thin=True)
 def test_the_values_of_nothing_are_none(case):
     loss = case.loss(reduction=None)
     prediction = keras.ops.convert_to_tensor(case.y_pred[:0].astype("float32"))
@@ -64,7 +64,7 @@ def test_the_values_of_nothing_are_none(case):
     assert to_numpy(case.loss()(case.y_true[:0], prediction)) == 0
 
 
-@every_case_in(COMPILED)
+@every_case_in(COMPILED, thin=True)
 def test_images_without_a_position_cost_nothing(case, mode):
     if not isinstance(case.loss(), RegionLoss) or case.y_pred.ndim < 3:
         return
@@ -107,7 +107,7 @@ def with_logit(case: Case, where: np.ndarray, value: float) -> np.ndarray:
     return np.where(where.reshape(case.y_pred.shape), value, case.y_pred)
 
 
-@every_case_in(MODES)
+@every_case_in(MODES, thin=True)
 def test_a_class_that_is_ruled_out_has_no_share_and_no_gradient(case, mode):
     """Any class but the target's, at each position another one."""
     target = hot(case)
@@ -124,7 +124,7 @@ def test_a_class_that_is_ruled_out_has_no_share_and_no_gradient(case, mode):
         assert not gradient[out].any()
 
 
-@every_case()
+@every_case(thin=True)
 def test_a_target_that_is_ruled_out_is_no_nan(case):
     target = hot(case)
     if target is None or not excludes(case):
@@ -185,7 +185,7 @@ def test_what_excludes_classes_can_ignore_one(key):
     assert values[~ignored].any()
 
 
-@every_case_in(MODES)
+@every_case_in(MODES, thin=True)
 def test_a_certain_decision_that_is_right_costs_nothing(case, mode):
     target = hot(case)
     if target is None or excludes(case):

@@ -65,7 +65,7 @@ def test_every_loss_over_classes_screens_its_targets():
     assert len(SCREENED) > 25
 
 
-@every_case()
+@every_case(thin=True)
 def test_what_is_seen_raises_and_names_the_loss_and_the_value(case):
     if case.key not in SCREENED:
         pytest.skip("any target says something")
@@ -176,7 +176,7 @@ def test_fit_shows_a_wrong_label_as_nan_and_padding_under_weight_zero_as_nothing
 # check_targets
 
 
-@every_case()
+@every_case(thin=True)
 def test_the_targets_of_every_case_pass(case):
     check_targets(case.loss(), case.y_true, classes=width(case))
     check_targets(case.loss(), case.y_true)

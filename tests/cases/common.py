@@ -79,27 +79,27 @@ def _thin(position: int) -> bool:
     return position % 5 == 0
 
 
-def _parameters(case: Case, position: int, mode: str | None) -> Any:
+def _parameters(case: Case, position: int, mode: str | None, thin: bool) -> Any:
     """A case, and where it is one too many for every run, the marker of the slow ones."""
     # JAX compiles every operation for every shape.
-    usual = _thin(position) if keras.backend.backend() == "jax" else True
+    usual = _thin(position) if thin or keras.backend.backend() == "jax" else True
     identity = str(case) if mode is None else f"{case}-{mode}"
     values = (case,) if mode is None else (case, mode)
     return pytest.param(*values, id=identity, marks=() if usual else pytest.mark.slow)
 
 
-def every_case() -> Any:
-    """Parametrizes a test over the cases of all registered losses."""
-    found = [_parameters(case, i, None) for key in sorted(GENERATORS) for i, case in enumerate(cases(key))]
+def every_case(*, thin: bool = False) -> Any:
+    """Parametrizes a test over the cases of all registered losses; `thin` leaves most of them to the slow tests."""
+    found = [_parameters(case, i, None, thin) for key in sorted(GENERATORS) for i, case in enumerate(cases(key))]
     return pytest.mark.parametrize("case", found)
 
 
-def every_case_in(modes: list[str]) -> Any:
+def every_case_in(modes: list[str], *, thin: bool = False) -> Any:
     """Parametrizes over all cases in the first mode; in the others over one of each loss, the slow tests over some."""
     found = []
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
-            found.append(_parameters(case, i, modes[0]))
+            found.append(_parameters(case, i, modes[0], thin))
             for mode in modes[1:]:
                 if i == 0:
                     found.append(pytest.param(case, mode, id=f"{case}-{mode}"))
