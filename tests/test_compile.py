@@ -79,6 +79,7 @@ INPUTS = [
     (np.tile(IDS[:, None, None], (1, 3, 2)), (3, 2, 3), "softmax"),
     (np.sort(RNG.random((7, 4))).astype("float32"), (4,), "sigmoid"),
     (NUMBERS, (2,), None),
+    (np.tile(BINARY[:, None], (1, 3, 2)), (3, 2, 2), "softmax"),
 ]
 
 

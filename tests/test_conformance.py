@@ -228,7 +228,7 @@ def test_a_column_and_a_vector_are_aligned(key):
     # The numbers that a loss wants per class are as many as the classes of its case.
     single = next((case.parameters for case in cases(key) if case.y_pred.shape[1:] in ((), (1,))), {})
     loss = made(key, reduction=None, **{name: single[name] for name in required(key)})
-    y, p = np.array([0, 1, 1, 0]), np.array([0.1, 0.8, 0.4, 0.3], "float32")
+    y, p = np.array([0, 1, 1, 0], first(key).y_true.dtype), np.array([0.1, 0.8, 0.4, 0.3], "float32")
     if key in NEED_SEVERAL:
         with pytest.raises(ValueError, match=r"y_pred\.shape"):
             loss(y, p)

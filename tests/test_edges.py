@@ -235,7 +235,8 @@ def test_binary_terms_are_exact_in_proportion_to_themselves(key, own, powers, we
         values = to_numpy(loss(y, z)).ravel()
         _, gradient = value_and_gradient(loss, y, z, mode=mode)
         for got, exact in ((values, expected), (gradient, slope)):
-            shown = np.abs(exact.ravel()) > 1e-36
+            # Products of three factors, which a graph takes in its own order, end before float32 does.
+            shown = np.abs(exact.ravel()) > 1e-28
             np.testing.assert_allclose(got.ravel()[shown], exact.ravel()[shown], rtol=3e-6)
 
 
@@ -347,6 +348,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("key", "field"), [pytest.param(*pair, id=f"{pair[0]}-{pair[1].name}") for pair in NUMBERS])
 def test_ranges_are_those_of_the_catalogue(key, field):
+    spec = field.metadata["spec"]
     at_least, above, at_most, below = OWN_RANGES.get((key, field.name)) or RANGES[field.name]
     for edge in (-1.0, 0.0, 1.0, np.pi / 2, 2.0):
         for value in (edge, np.nextafter(edge, -9), np.nextafter(edge, 9)):
@@ -356,8 +358,9 @@ def test_ranges_are_those_of_the_catalogue(key, field):
                 and (at_most is None or value <= at_most)
                 and (below is None or value < below)
             )
+            given = value if spec.single else [value, value]
             if inside:
-                assert parameters.check(field, value) == value
+                assert parameters.check(field, given) == given
             else:
                 with pytest.raises(ValueError, match=f"Expected {field.name} .*Received: {field.name}="):
-                    parameters.check(field, value)
+                    parameters.check(field, given)
