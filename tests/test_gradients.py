@@ -106,13 +106,12 @@ Refused.__module__ = Scaled.__module__ = ErrorLoss.__module__
 
 
 def some_cases():
-    """The first case of each loss eagerly, and one of five in a graph; the slow tests do all, as each is compiled."""
+    """The first case of each loss eagerly, and one of five in a graph, as each is compiled."""
     found = []
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
-            for mode, usual in (("graph", i % 5 == 0), ("eager", i == 0)):
-                marks = () if usual else pytest.mark.slow
-                found.append(pytest.param(case, mode, id=f"{case}-{mode}", marks=marks))
+            modes = ["graph"] * (i % 5 == 0) + ["eager"] * (i == 0)
+            found += [pytest.param(case, mode, id=f"{case}-{mode}") for mode in modes]
     return pytest.mark.parametrize(("case", "mode"), found)
 
 
