@@ -45,7 +45,7 @@ def compiled_in(graph_def) -> list[str]:
 
 
 def step(loss, *shape, **options):
-    """A function of targets and predictions that gives the loss and its gradient, traced for this shape."""
+    """A function of targets and predictions that gives the loss and its gradient, traced for this shape if any."""
 
     def run(y_true, y_pred):
         with tf.GradientTape() as tape:
@@ -53,8 +53,8 @@ def step(loss, *shape, **options):
             value = loss(y_true, y_pred)
         return value, tape.gradient(value, y_pred)
 
-    spec = tf.TensorSpec(shape, "float32")
-    return tf.function(run, input_signature=[spec, spec], autograph=False, **options)
+    signature = [tf.TensorSpec(shape, "float32")] * 2 if shape else None
+    return tf.function(run, input_signature=signature, autograph=False, **options)
 
 
 def compiles(loss, *shape, **options) -> bool:
@@ -120,10 +120,11 @@ def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_siz
     # The graph's batch is of unknown size: rows come in slices, of which the last overlaps another.
     monkeypatch.setattr(gradients, "LARGE", 1 if mode == "eager" else 2 * case.y_pred.shape[-1] + 1)
     arguments = case.loss(reduction=None), case.y_true, np.asarray(case.y_pred, "float32")
-    for found, expected in zip(
-        value_and_gradient(*arguments, mode=mode), plain(monkeypatch, *arguments, mode=mode), strict=True
-    ):
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max(initial=0))
+    found, expected = value_and_gradient(*arguments, mode=mode), plain(monkeypatch, *arguments, mode=mode)
+    # abs(y - p)**0.5 has a slope that magnifies the rounding of p where p is near y.
+    rough = 1e-5 if case.parameters.get("beta") == 0.5 else 1e-6
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * np.abs(other).max(initial=0))
 
 
 @pytest.mark.parametrize("key", sorted(registry.classes()))
@@ -346,6 +347,30 @@ def test_a_hyper_parameter_that_moves_is_compiled_once(any_size):
     # In the graph for slices of rows and for what is smaller, eagerly for six rows.
     assert len(Scaled.traced) <= 3
     Scaled.traced.clear()
+
+
+# At size
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+@pytest.mark.parametrize("positions", [20_000_000, 20_000_003])
+def test_sums_over_millions_of_positions(mode, positions):
+    # One after the other, float32 sums of so many equal values are off by percents.
+    error = np.full((positions, 1), 0.3, "float32")
+    run = step(tfloss_ext.LogCosh(), jit_compile=mode == "xla")
+    value, _ = run(tf.zeros_like(error), tf.constant(error))
+    assert float(value) == pytest.approx(np.log(np.cosh(np.float64(np.float32(0.3)))), rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+@pytest.mark.parametrize("classes", [1, 2, 10])
+def test_regions_of_millions_of_positions(mode, classes):
+    positions = 20_000_000 // classes
+    ids = tf.range(positions)[None] % max(classes, 2)
+    run = step(tfloss_ext.Dice(from_logits=True), jit_compile=mode == "xla")
+    value, _ = run(ids, tf.zeros((1, positions, classes)))
+    share = 1 / max(classes, 2)
+    assert float(value) == pytest.approx(1 - 2 * share * share / ((0.5 if classes == 1 else share) + share), rel=1e-5)
 
 
 # In training

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -78,9 +77,10 @@ def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> 
 
 def over_slices(function: Callable[..., Any], *tensors: Any, like: Any) -> Any:
     """`function(*tensors)`, a map of rows, on slices of the first axis as they suit an array such as `like`."""
-    parts = [function(*(tensor[part] for tensor in tensors)) for part in _slices(like)]
-    if len(parts) == 1:
-        return parts[0]
+    slices = _slices(like)
+    if len(slices) == 1:
+        return function(*tensors)
+    parts = [function(*(_rows_of(tensor, part) for tensor in tensors)) for part in slices]
     if isinstance(parts[0], tuple):
         return tuple(ops.concatenate(each, axis=0) for each in zip(*parts, strict=True))
     return ops.concatenate(parts, axis=0)
@@ -114,8 +114,16 @@ def _slices(x: Any) -> list[slice]:
     count = min(rows, math.prod(x.shape) // SLICE_ELEMENTS) if known and not fused() else 1
     if count < 2:
         return [slice(None)]
-    edges = [i * rows // count for i in range(count + 1)]
-    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+    # Edges at multiples of 64 bytes, whatever a row is: TensorFlow copies a slice that begins elsewhere.
+    size = -(-rows // (16 * count)) * 16
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def _rows_of(tensor: Any, rows: slice) -> Any:
+    """These rows. Of narrow ones TensorFlow would copy each by itself."""
+    inner = tuple(tensor.shape)[1:]
+    width = math.prod(inner)
+    return ops.reshape(ops.reshape(tensor, (-1,))[rows.start * width : rows.stop * width], (-1, *inner))
 
 
 # The compiled pass

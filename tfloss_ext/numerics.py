@@ -12,7 +12,7 @@ from tfloss_ext.gradients import fused, with_gradient
 
 EPSILON = 1e-7  # Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm needs it.
 # As many numbers are added one after the other at most: a float32 cannot hold the sum of ten million.
-_RUN = 1024
+RUN = 1024
 
 
 # Farther apart than any two logits, and small enough to be multiplied and added up: what lies beyond, as infinite ones
@@ -163,7 +163,7 @@ def total(x: Any) -> Any:
     def forward(x: Any) -> Any:
         for _ in range(2):
             length = x.shape[1]
-            if length is not None and length <= _RUN:
+            if length is not None and length <= RUN:
                 break
             x = _sums_of_runs(x)
         return ops.sum(x, axis=1)
@@ -177,8 +177,8 @@ def total(x: Any) -> Any:
 def _sums_of_runs(x: Any) -> Any:
     length, rest = ops.shape(x)[1], tuple(ops.shape(x))[2:]
     # In runs that leave nothing over, if there are such: what is needed twice is not fused.
-    fitting = [run for run in range(_RUN, 127, -1) if x.shape[1] is not None and length % run == 0]
-    run = fitting[0] if fitting else _RUN
+    fitting = [run for run in range(RUN, 127, -1) if x.shape[1] is not None and length % run == 0]
+    run = fitting[0] if fitting else RUN
     count = length // run
     runs = ops.sum(ops.reshape(x[:, : count * run], (ops.shape(x)[0], run, count, *rest)), axis=1)
     # The bound, which no sum reaches, keeps the sums of runs apart from their own.

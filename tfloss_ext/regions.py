@@ -84,8 +84,11 @@ def region_sums(
         term: What else is summed over the positions.
     """
     weight = None if weight is None else flat(ops.cast(weight, y_pred.dtype))
-    sums = _sums_of_few if y_pred.shape[-1] <= labels.FEW_CLASSES else _sums_of_many
-    return sums(y_true, y_pred, weight, activation, squared, term)
+    if y_pred.shape[-1] <= labels.FEW_CLASSES:
+        return _sums_of_few(y_true, y_pred, weight, activation, squared, term)
+    if labels.are_ids(y_true, y_pred) and activation == "softmax" and not squared and not (term and term.binary):
+        return _sums_of_ids(y_true, y_pred, weight, term)
+    return _sums_of_many(y_true, y_pred, weight, activation, squared, term)
 
 
 def flat(tensor: Any) -> Any:
@@ -339,6 +342,73 @@ def _class_terms(
         return [g - p * total for g, p in zip(found, probabilities, strict=True)]
 
     return lambda: functools.reduce(ops.add, [value(c) for c in range(len(parts))]), slopes
+
+
+def _sums_of_ids(y_true: Any, y_pred: Any, weight: Any, term: Term | None) -> Sums:
+    """Of ids and logits of many exclusive classes: no mask of the targets, whose probabilities alone are picked."""
+    batch, classes = ops.shape(y_pred)[0], y_pred.shape[-1]
+    ids, known = crossentropy.inside(flat(y_true), y_pred)
+    wide = None if weight is None else ops.expand_dims(weight, -1)
+    length = ops.shape(ids)[1]
+    images = ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
+    # Class by class in each run, as they are added one after the other.
+    runs = -(-length // numerics.RUN)
+    place = ((images * runs) + ops.expand_dims(ops.arange(length, dtype="int32") // numerics.RUN, 0)) * classes + ids
+    place, of_class = ops.reshape(place, (-1,)), ops.reshape(images * classes + ids, (-1,))
+    ids, counted = ops.reshape(ids, (-1,)), ops.reshape(product(known, weight), (-1,))
+    target = ops.stack([ops.arange(ops.shape(ids)[0], dtype="int32"), ids], axis=-1)
+    alpha = counted
+    if term is not None and term.alphas is not None:
+        alpha = counted * ops.take(ops.convert_to_tensor(term.alphas, dtype=y_pred.dtype), ids)
+    curve = crossentropy.focal(term.gammas[0]) if term is not None else crossentropy.PLAIN
+
+    def by_class(values: Any) -> Any:
+        found = ops.segment_sum(values, place, batch * runs * classes)
+        return numerics.total(ops.reshape(found, (batch, runs, classes)))
+
+    def prepared(x: Any) -> tuple[Any, Any, Any]:
+        """Exponentials by image, position and class, the inverse of their sum, and -log p of the targets."""
+        x = numerics.certain(ops.reshape(x, (-1, classes)))
+        largest = ops.max(x, axis=-1, keepdims=True)
+        exponentials = ops.exp(x - largest)
+        total = ops.sum(exponentials, axis=-1, keepdims=True)
+        nll = (ops.squeeze(largest, -1) - crossentropy.of_target(ids, x)) + ops.squeeze(ops.log(total), -1)
+        by_image = (batch, length)
+        return ops.reshape(exponentials, (*by_image, classes)), ops.reshape(1.0 / total, (*by_image, 1)), nll
+
+    def forward(x: Any) -> Any:
+        exponentials, inverse, nll = prepared(x)
+        found = [by_class(ops.exp(-nll) * counted), numerics.total(exponentials * product(inverse, wide))]
+        if term is not None:
+            values = alpha * curve.value(nll, -ops.expm1(-nll))
+            found.append(ops.expand_dims(numerics.total(ops.reshape(values, (batch, length))), -1))
+        return ops.concatenate(found, axis=1)
+
+    def backward(upstream: Any, x: Any) -> Any:
+        exponentials, inverse, nll = prepared(x)
+        right = ops.exp(-nll)
+        of_right, of_all = upstream[:, :classes], upstream[:, classes : 2 * classes]
+        own = right * counted * ops.take(ops.reshape(of_right, (-1,)), of_class)
+        if term is not None:
+            of_term = ops.reshape(ops.broadcast_to(upstream[:, -1:], (batch, length)), (-1,))
+            own = own - of_term * alpha * curve.slope(nll, -ops.expm1(-nll), right)
+        of_mean = ops.sum(exponentials * ops.expand_dims(of_all, 1), axis=-1, keepdims=True) * inverse
+        level = product(ops.expand_dims(of_all, 1) - of_mean, wide) - ops.reshape(own, (batch, length, 1))
+        slopes = ops.reshape(exponentials * (inverse * level), (-1, classes))
+        # Of the target by itself, which is not found by comparing all with it.
+        of_target = ops.take(ops.reshape(of_all, (-1,)), of_class) - ops.reshape(of_mean, (-1,))
+        of_target = product(of_target, None if weight is None else ops.reshape(weight, (-1,)))
+        slopes = ops.scatter_update(slopes, target, right * (of_target - own) + own)
+        return ops.reshape(slopes, ops.shape(x))
+
+    sums = gradients.with_gradient(forward, backward)(y_pred)
+    return Sums(
+        sums[:, :classes],
+        sums[:, classes : 2 * classes],
+        by_class(counted),
+        _positions(y_pred, weight),
+        None if term is None else sums[:, -1],
+    )
 
 
 def _sums_of_many(
