@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,10 +11,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfloss_ext import gradients
 from tfloss_ext.shapes import RefusedError
 
 # How far beyond [0, 1] a dense target may be, as rounding and resizing leave it.
 TOLERANCE = 1e-3
+# Targets of fewer elements are masked sooner than a branch is taken.
+_LARGE = 2**16
 
 
 Mark = Callable[[Any], Any]
@@ -42,7 +46,7 @@ def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Mark | None]:
     def cleaned() -> Any:
         return ops.cast(ops.where(known(), targets, ops.zeros((), targets.dtype)), "int32")
 
-    if not _branching():
+    if not _branching(targets):
         return cleaned(), _marking(known, rank)
     # Reductions read, and write nothing; a 0 more changes nothing, and there may be no id at all.
     fine = ops.logical_and(ops.min(targets, initial=0) >= 0, ops.max(targets, initial=0) < classes)
@@ -71,7 +75,7 @@ def shares(targets: Any, rank: int) -> Mark | None:
     def known() -> Any:
         return ops.logical_and(targets >= low, targets <= high)
 
-    if not _branching():
+    if not _branching(targets):
         return _marking(known, rank)
     fine = ops.logical_and(ops.min(targets, initial=0) >= low, ops.max(targets, initial=0) <= high)
     return _marking(known, rank, fine)
@@ -93,9 +97,12 @@ def _is_float(tensor: Any) -> bool:
     return bool(keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)))
 
 
-def _branching() -> bool:
-    """Whether it is faster to ask first whether all is fine: where no compiler puts masks into the loop of the loss."""
-    return bool(keras.backend.backend() == "tensorflow")
+def _branching(targets: Any) -> bool:
+    """Whether it is faster to ask first whether all is fine: where masks are arrays of their own, and large ones."""
+    if keras.backend.backend() != "tensorflow" or gradients.fused():
+        return False
+    sizes = tuple(targets.shape)
+    return None in sizes or math.prod(sizes) >= _LARGE
 
 
 class Fault(NamedTuple):
