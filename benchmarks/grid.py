@@ -205,7 +205,7 @@ def lengths() -> None:
     losses = [keras.losses.BinaryFocalCrossentropy(from_logits=True), *[tfloss_ext.Focal(from_logits=True)] * 2]
     for shape in ((None, 4096), (None, 16384), (16, None, 64), (16, None, 512)):
         taken = []
-        specs = [tf.TensorSpec((None, *shape[1:]) if shape[0] else (None, None, shape[-1]))] * 2
+        specs = [tf.TensorSpec((None, *shape[1:]))] * 2
         all_lengths = rng.permutation(np.arange(100, 300))
         for loss, enabled in zip(losses, (False, False, True), strict=True):
             tfloss_ext.set_compiled(enabled)

@@ -157,7 +157,8 @@ def logit(p: Any) -> Any:
 def total(x: Any) -> Any:
     """The sum over the second axis, which may be long.
 
-    XLA adds up one after the other on CPUs, and merges a sum of sums: here sums of short runs are added up, kept apart.
+    XLA as TensorFlow has it adds up one after the other on CPUs, and merges a sum of sums: here sums of short runs are
+    added up, kept apart.
     """
 
     def forward(x: Any) -> Any:
@@ -171,7 +172,9 @@ def total(x: Any) -> Any:
     def backward(upstream: Any, x: Any) -> Any:
         return ops.broadcast_to(ops.expand_dims(upstream, 1), ops.shape(x))
 
-    return with_gradient(forward, backward)(x) if fused() else ops.sum(x, axis=1)
+    if keras.backend.backend() != "tensorflow" or not fused():
+        return ops.sum(x, axis=1)
+    return with_gradient(forward, backward)(x)
 
 
 def _sums_of_runs(x: Any) -> Any:
