@@ -88,8 +88,9 @@ def _tensorflow(total: Callable[[Any], Any], like: np.ndarray, mode: str) -> Cal
         return value, tape.gradient(value, prediction, unconnected_gradients="zero")
 
     if mode != "eager":
-        unknown_batch = tf.TensorSpec((None, *like.shape[1:]), like.dtype)
-        run = tf.function(run, jit_compile=mode == "xla", input_signature=[unknown_batch], autograph=False)
+        batch = like.shape[0] if mode == "fixed graph" else None
+        signature = [tf.TensorSpec((batch, *like.shape[1:]), like.dtype)]
+        run = tf.function(run, jit_compile=mode == "xla", input_signature=signature, autograph=False)
     return lambda y_pred: run(tf.constant(y_pred))
 
 

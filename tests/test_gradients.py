@@ -106,25 +106,28 @@ Refused.__module__ = Scaled.__module__ = ErrorLoss.__module__
 
 
 def some_cases():
-    """The first case of each loss eagerly, and one of five in a graph, as each is compiled."""
+    """The first case of each loss eagerly, and some in a graph, as each is compiled."""
     found = []
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
-            modes = ["graph"] * (i % 5 == 0) + ["eager"] * (i == 0)
+            modes = ["graph"] * (i % 6 == 0) + ["fixed graph"] * (i % 6 == 3) + ["eager"] * (i == 0)
             found += [pytest.param(case, mode, id=f"{case}-{mode}") for mode in modes]
     return pytest.mark.parametrize(("case", "mode"), found)
 
 
 @some_cases()
 def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_size, monkeypatch):
-    # The graph's batch is of unknown size: rows come in slices, of which the last overlaps another.
-    monkeypatch.setattr(gradients, "LARGE", 1 if mode == "eager" else 2 * case.y_pred.shape[-1] + 1)
-    arguments = case.loss(reduction=None), case.y_true, np.asarray(case.y_pred, "float32")
+    # Where the graph's batch is of unknown size, rows come in slices, of which the last overlaps another.
+    monkeypatch.setattr(gradients, "LARGE", 2 * case.y_pred.shape[-1] + 1 if mode == "graph" else 1)
+    loss = case.loss(reduction="sum" if mode == "fixed graph" else None)
+    arguments = loss, case.y_true, np.asarray(case.y_pred, "float32")
     found, expected = value_and_gradient(*arguments, mode=mode), plain(monkeypatch, *arguments, mode=mode)
     # abs(y - p)**0.5 has a slope that magnifies the rounding of p where p is near y.
     rough = 1e-5 if case.parameters.get("beta") == 0.5 else 1e-6
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * np.abs(other).max(initial=0))
+        # A kappa is the logarithm of what may be near 1.
+        size = max(np.abs(other).max(initial=0), float(case.couples))
+        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * size)
 
 
 @pytest.mark.parametrize("key", sorted(registry.classes()))
@@ -135,11 +138,18 @@ def test_every_loss_of_rows_that_fuses_is_compiled(key, any_size):
     with tf.GradientTape() as tape:
         tape.watch(y_pred)
         loss(y_true, y_pred)
-    couples = isinstance(loss, tfloss_ext.base.BatchLoss) and case.y_pred.ndim != 3
-    assert gradients._passes.cache_info().currsize == int(loss.fuses and not couples)
+    assert gradients._passes.cache_info().currsize == int(loss.fuses and not loss.couples)
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph"])
+@pytest.mark.parametrize("key", sorted(registry.classes()))
+def test_every_loss_that_fuses_is_compiled_with_its_reduction(key, any_size):
+    case = cases(key)[0]
+    loss = case.loss()
+    value_and_gradient(loss, case.y_true, np.asarray(case.y_pred, "float32"), mode="fixed graph")
+    assert gradients._passes.cache_info().currsize == int(loss.fuses)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "fixed graph"])
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
 def test_weights_and_nan_under_a_weight_of_zero(mode, reduction, any_size, monkeypatch):
     y, z = data(6, 5, 4)
@@ -166,7 +176,7 @@ def test_weights_of_positions(weight, any_size, monkeypatch):
 @pytest.mark.parametrize("key", ["focal", "dice_loss", "log_cosh_loss", "categorical_focal"])
 def test_empty_batches(key, large, any_size, monkeypatch):
     monkeypatch.setattr(gradients, "LARGE", large)
-    for mode in ("eager", "graph"):
+    for mode in ("eager", "graph", "fixed graph"):
         value, gradient = value_and_gradient(tfloss_ext.get(key), *data(0, 3, 4), mode=mode)
         assert value == 0
         assert gradient.shape == (0, 3, 4)
@@ -328,10 +338,39 @@ def test_few_of_many_lengths_are_compiled(any_size, monkeypatch):
         np.testing.assert_allclose(gradient, 4 * (z - y) / z.size, rtol=1e-5, atol=1e-7)
         eager = value_and_gradient(loss, y, z)
         np.testing.assert_allclose(eager[1], gradient, rtol=1e-6, atol=1e-8)
-    kind = gradients._Rows((4,), tf.float32)
-    formula, _ = gradients._Formula.of(loss, (kind, kind), alike=False)
+    kind = gradients._Kind((None, 4), tf.float32)
+    formula, _ = gradients._Formula.of(loss, (kind, kind))
     assert len(gradients._passes(formula).functions) <= gradients.EXACT + 1
     Scaled.traced.clear()
+
+
+def test_few_of_many_fixed_shapes_are_compiled(any_size):
+    loss = Scaled()
+    for length in range(1, 20):
+        y, z = data(3, length, 4)
+        value, gradient = value_and_gradient(loss, y, z, mode="fixed graph")
+        assert value == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
+        np.testing.assert_allclose(gradient, 4 * (z - y) / z.size, rtol=1e-5, atol=1e-7)
+    kind = gradients._Kind((None, None, 4), tf.float32)
+    formula, _ = gradients._Formula.of(loss, (kind, kind, None, None), whole=True)
+    assert len(gradients._passes(formula).functions) == gradients.EXACT
+    Scaled.traced.clear()
+
+
+@pytest.mark.parametrize("weight", [None, [1.0, 0.5, 0.0, 2.0]])
+@pytest.mark.parametrize("per_image", [True, False])
+def test_targets_that_say_nothing_are_nan_in_the_pass(per_image, weight, any_size):
+    y, z = np.array([[0, 1], [2, 3], [7, -1], [3, 0]], "int32"), data(4, 2, 4)[1]
+    loss = tfloss_ext.Dice(from_logits=True, per_image=per_image)
+
+    @tf.function(autograph=False)
+    def value(y_true, y_pred):
+        with tf.GradientTape() as tape:
+            tape.watch(y_pred)
+            return loss(y_true, y_pred, weight)
+
+    assert np.isnan(value(tf.constant(y), tf.constant(z))) == (weight is None)
+    assert gradients._passes.cache_info().currsize
 
 
 def test_a_hyper_parameter_that_moves_is_compiled_once(any_size):

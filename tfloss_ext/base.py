@@ -85,11 +85,12 @@ class Loss(Declared):
             return _Symbolic(self).symbolic_call(*inputs)
         try:
             with keras.name_scope(self.name):
-                return self._reduced(*inputs)
+                loss = self._of_inputs(*inputs)
         except shapes.RefusedError as error:
             raise ValueError(f"{type(self).__name__}: {error}") from error
+        return loss if self.reduction in (None, "none", "sum") else replicas.share(loss)
 
-    def _reduced(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
+    def _of_inputs(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         mask = registry.keras_mask(y_pred)
         mask = None if mask is None else ops.cast(mask, "bool")
         weight = None if weight is None else ops.convert_to_tensor(weight, dtype=self.compute_dtype)
@@ -100,6 +101,10 @@ class Loss(Declared):
         y_true, y_pred = self.align(self.read_targets(y_true), y_pred)
         if 0 in tuple(y_pred.shape):
             return self.reduce(self._nothing(y_pred), None, None)
+        return gradients.reduced(self, y_true, y_pred, weight, mask)
+
+    def reduced(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
+        """The loss of aligned targets and predictions, weighted and reduced."""
         return self.reduce(*self.evaluate(y_true, y_pred, weight, mask))
 
     def _as_tensors(self, structure: Any) -> Any:
@@ -161,7 +166,7 @@ class Loss(Declared):
         """What `call` gives for what is kept, a mask or None; where a target says nothing NaN, or an error."""
         y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
         y_true, mark = self.screen(y_true, y_pred)
-        values = gradients.values(self, y_true, y_pred, *more, alike=self.couples)
+        values = gradients.values(self, y_true, y_pred, *more)
         return values if mark is None else mark(values)
 
     def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
@@ -217,7 +222,7 @@ class Loss(Declared):
             count = ops.sum(ops.cast(ops.broadcast_to(mask, ops.shape(values)), values.dtype))
         else:
             count = ops.cast(ops.size(values), values.dtype)
-        return replicas.share(numerics.ratio(loss, count))
+        return numerics.ratio(loss, count)
 
 
 class ClassLoss(Loss):
@@ -307,7 +312,6 @@ class BatchLoss(Loss):
     """
 
     couples = True
-    fuses = False  # What a value depends on is more than its row.
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         return tuple(y_pred.shape)[:1]

@@ -80,6 +80,8 @@ class PairLoss(BatchLoss, EmbeddingLoss):
     mean is the mean over all that the kernel counts.
     """
 
+    fuses = False  # It asks other replicas, and goes by blocks and sorts.
+
     cross_replica: bool = flag(
         default=True, kw_only=True, doc="Where there are several replicas, compare with the samples of every one."
     )

@@ -129,25 +129,48 @@ def _rows_of(tensor: Any, rows: slice) -> Any:
 # The compiled pass
 
 
-def values(loss: Any, y_true: Any, y_pred: Any, *more: Any, alike: bool = False) -> Any:
-    """`loss.call(y_true, y_pred, *more)`, each of whose values depends on its own row alone.
+def reduced(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
+    """`loss.reduced(y_true, y_pred, weight, mask)`, a number of the whole batch.
 
-    Rows are what the leading axes of the predictions count, as many as the values have. They are computed in a compiled
-    pass where that is sure to be right and worth it: on TensorFlow, outside XLA, for large arrays whose slopes a tape
-    asks for, and for losses of this package, as nobody knows what someone else's does beside.
+    In a graph, where all shapes are known, it is one compiled pass over the batch, reduction included.
+    """
+    data = (y_true, weight, mask)
+    if loss.reduction in (None, "none") or not _may_compile(loss, y_pred, data):
+        return loss.reduced(y_true, y_pred, weight, mask)
+    import tensorflow as tf
 
-    Args:
-        alike: Whether all values are one number, that of the batch, which rows of weight 0 do not enter.
+    known = all(tensor is None or tensor.shape.is_fully_defined() for tensor in (y_pred, *data))
+    # Eagerly targets that say nothing are seen, which is an error.
+    if tf.executing_eagerly() or not known:
+        return loss.reduced(y_true, y_pred, weight, mask)
+    return tf.autograph.experimental.do_not_convert(_of_batch)(loss, y_pred, data)
+
+
+def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
+    """`loss.call(y_true, y_pred, *more)`, whose values may depend each on its own row alone.
+
+    Rows are what the leading axes of the predictions count, as many as the values have: where a loss does not couple
+    them, they are computed in a compiled pass over as many at a time as are there, or over slices of them.
     """
     data = (y_true, *more)
-    if not (_enabled and keras.backend.backend() == "tensorflow" and _may_compile(loss, y_pred, data)):
+    if loss.couples or not _may_compile(loss, y_pred, data):
         return loss.call(y_true, y_pred, *more)
     import tensorflow as tf
 
-    return tf.autograph.experimental.do_not_convert(_in_one_pass)(loss, y_pred, data, alike)
+    leading = len(loss.value_shape(y_pred))
+    if not all(tensor is None or tensor.shape[leading:].is_fully_defined() for tensor in (y_pred, *data)):
+        return loss.call(y_true, y_pred, *more)
+    return tf.autograph.experimental.do_not_convert(_of_rows)(loss, y_pred, data)
 
 
 def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
+    """Whether it is sure to be right and worth it.
+
+    On TensorFlow, outside XLA, for large arrays whose slopes a tape asks for, and for losses of this package, as nobody
+    knows what someone else's does beside.
+    """
+    if not (_enabled and keras.backend.backend() == "tensorflow"):
+        return False
     import tensorflow as tf
 
     own = type(loss).__module__.split(".")[0] == registry.PACKAGE
@@ -155,9 +178,6 @@ def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
         return False
     size = y_pred.shape.num_elements()
     if size is not None and size < LARGE:
-        return False
-    leading = len(loss.value_shape(y_pred))
-    if not all(tensor is None or tensor.shape[leading:].is_fully_defined() for tensor in (y_pred, *data)):
         return False
     fixed = (*data, *_moving(loss).values())
     return _watched(y_pred) and not any(map(_watched, fixed)) and not _inside_xla() and not _exporting()
@@ -182,45 +202,69 @@ def _exporting() -> bool:
     return bool(save_context.in_save_context())
 
 
-def _in_one_pass(loss: Any, y_pred: Any, data: tuple[Any, ...], alike: bool) -> Any:
+def _of_batch(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> Any:
+    import tensorflow as tf
+
+    tensors = [tensor for tensor in (y_pred, *data) if tensor is not None]
+    kinds = tuple(None if tensor is None else _Kind.of_array(tensor) for tensor in (y_pred, *data))
+    formula, moving = _Formula.of(loss, kinds, whole=True)
+    one_pass = _passes(formula).exactly(tensors)
+    if one_pass is None:
+        return loss.reduced(data[0], y_pred, *data[1:])
+    run, (x, *rest) = functools.partial(one_pass, *moving), tensors
+
+    def found(x: Any) -> Any:
+        value, slopes = run(tf.stop_gradient(x), *rest)
+
+        def scaled(upstream: Any) -> Any:
+            # As of a loss that nothing is added to or multiplied with.
+            return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
+
+        gradient = _gradient(lambda x: formula.value(formula.loss_at(moving), x, *rest), scaled)
+        return value, lambda upstream: gradient(upstream, x)
+
+    return tf.custom_gradient(found)(x)
+
+
+def _of_rows(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> Any:
     import tensorflow as tf
 
     shape, static = tf.shape(y_pred), y_pred.shape[: len(loss.value_shape(y_pred))]
-    kinds = tuple(None if tensor is None else _Rows.of(tensor, len(static)) for tensor in (y_pred, *data))
-    formula, moving = _Formula.of(loss, kinds, alike)
+    kinds = tuple(None if tensor is None else _Kind.of_rows(tensor, len(static)) for tensor in (y_pred, *data))
+    formula, moving = _Formula.of(loss, kinds)
     passes, loss = _passes(formula), formula.loss_at(moving)
+    x, *rest = (_as_rows(tensor, shape[: len(static)], static) for tensor in (y_pred, *data) if tensor is not None)
     rows = static.num_elements()
-    size = passes.size(rows)
-    # What is alike is not cut into slices.
-    cut = rows is None or size < rows
-    one_pass = None if cut and alike else passes.compiled(size)
+    one_pass = None if rows is None else passes.exactly((x, *rest))
+    size = max(1, LARGE // max(1, math.prod(x.shape[1:])))
+    if one_pass is None and (rows is None or rows >= size):
+        one_pass, rows = passes.of_slices((x, *rest), size), None
     if one_pass is None:
         return loss.call(data[0], y_pred, *data[1:])
-    x, *rest = (_as_rows(tensor, shape[: len(static)], static) for tensor in (y_pred, *data) if tensor is not None)
-
-    def large(*tensors: Any) -> Any:
-        run = functools.partial(one_pass, *moving)
-        return _by_size(run, size, *tensors) if cut else run(*tensors)
+    run = functools.partial(one_pass, *moving)
 
     def found(x: Any) -> Any:
         tensors = tf.stop_gradient(x), *rest
         if rows is None:
             enough = tf.shape(x)[0] >= size
-            found, slopes = tf.cond(enough, lambda: large(*tensors), lambda: formula.with_slopes(*moving, *tensors))
+            found, slopes = tf.cond(
+                enough, lambda: _by_size(run, size, *tensors), lambda: formula.with_slopes(*moving, *tensors)
+            )
         else:
-            found, slopes = large(*tensors)
-        product = _product(lambda x: formula.values(loss, x, *rest), slopes, alike)
-        return found, lambda upstream: product(upstream, x)
+            found, slopes = run(*tensors)
+
+        def scaled(upstream: Any) -> Any:
+            return slopes * tf.reshape(upstream, (-1, *[1] * (len(slopes.shape) - 1)))
+
+        gradient = _gradient(lambda x: formula.value(loss, x, *rest), scaled)
+        return found, lambda upstream: gradient(upstream, x)
 
     return tf.reshape(tf.custom_gradient(found)(x), shape[: len(static)])
 
 
-def _product(plain: Callable[[Any], Any], slopes: Any, alike: bool) -> Callable[[Any, Any], Any]:
-    """The gradient of `plain(x)` by x, of the upstream gradient and x, where `slopes` are known."""
+def _gradient(plain: Callable[[Any], Any], scaled: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """The gradient of `plain(x)` by x, of the upstream gradient and x: slopes that are known, as `scaled` by it."""
     import tensorflow as tf
-
-    def forward(upstream: Any, x: Any) -> Any:
-        return slopes * (tf.reduce_sum(upstream) if alike else tf.reshape(upstream, (-1, *[1] * (len(x.shape) - 1))))
 
     def backward(gradient: Any, upstream: Any, x: Any) -> Any:
         # Of the formula, as slopes do not say how they change with x.
@@ -232,7 +276,7 @@ def _product(plain: Callable[[Any], Any], slopes: Any, alike: bool) -> Callable[
             first = inner.gradient(found, x, upstream, unconnected_gradients="zero")
         return tape.gradient(first, (upstream, x), gradient, unconnected_gradients="zero")
 
-    return with_gradient(forward, backward)
+    return with_gradient(lambda upstream, x: scaled(upstream), backward)
 
 
 def _by_size(run: Callable[..., Any], size: int, *tensors: Any) -> Any:
@@ -263,15 +307,20 @@ def _by_size(run: Callable[..., Any], size: int, *tensors: Any) -> Any:
     return values.concat(), tf.reshape(slopes.concat(), (-1, *x.shape[1:]))
 
 
-class _Rows(NamedTuple):
-    """What each row of a tensor is."""
+class _Kind(NamedTuple):
+    """What a tensor is but for its size: None stands for what a function is compiled for anew."""
 
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     dtype: Any
 
     @classmethod
-    def of(cls, tensor: Any, leading: int) -> _Rows:
-        return cls(tuple(tensor.shape[leading:]), tensor.dtype)
+    def of_rows(cls, tensor: Any, leading: int) -> _Kind:
+        return cls((None, *tensor.shape[leading:]), tensor.dtype)
+
+    @classmethod
+    def of_array(cls, tensor: Any) -> _Kind:
+        *sizes, last = tensor.shape or (1,)
+        return cls((*[None] * len(sizes), last) if tensor.shape else (), tensor.dtype)
 
 
 def _as_rows(tensor: Any, shape: Any, static: Any) -> Any:
@@ -296,48 +345,49 @@ def _moving(loss: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class _Formula:
-    """What a loss computes of rows of one kind.
+    """What a loss computes of tensors of some kinds.
 
     Attributes:
         key: Its class and its hyper-parameters, but for those that move.
         moving: The names of those and what they are.
         kinds: Of predictions, targets and what there is beside, None where there is nothing.
-        alike: Whether all values are the same.
+        whole: Whether it is the number that a batch is reduced to, not the values of rows.
         loss: One that computes it.
     """
 
     key: tuple[Any, ...]
-    moving: tuple[tuple[str, _Rows], ...]
-    kinds: tuple[_Rows | None, ...]
-    alike: bool
+    moving: tuple[tuple[str, _Kind], ...]
+    kinds: tuple[_Kind | None, ...]
+    whole: bool
     loss: Any = dataclasses.field(compare=False)
 
     @classmethod
-    def of(cls, loss: Any, kinds: tuple[_Rows | None, ...], alike: bool) -> tuple[_Formula, list[Any]]:
+    def of(cls, loss: Any, kinds: tuple[_Kind | None, ...], whole: bool = False) -> tuple[_Formula, list[Any]]:
         """That of a loss, and the values of what moves."""
         moving = _moving(loss)
         fixed = (getattr(loss, name) for name in loss._fields if name not in moving)
         key = type(loss), loss.compute_dtype, *(tuple(value) if isinstance(value, list) else value for value in fixed)
-        names = tuple((name, _Rows.of(value, 0)) for name, value in moving.items())
-        return cls(key, names, kinds, alike, _altered(loss, dict.fromkeys(moving))), list(moving.values())
+        key = (*key, loss.reduction) if whole else key
+        names = tuple((name, _Kind(tuple(value.shape), value.dtype)) for name, value in moving.items())
+        return cls(key, names, kinds, whole, _altered(loss, dict.fromkeys(moving))), list(moving.values())
 
     def loss_at(self, moving: Sequence[Any]) -> Any:
         """The loss with these values of what moves."""
         return _altered(self.loss, {name: value for (name, _), value in zip(self.moving, moving, strict=True)})
 
-    def values(self, loss: Any, *tensors: Any) -> Any:
+    def value(self, loss: Any, *tensors: Any) -> Any:
         given = iter(tensors)
         x, y_true, *more = (None if kind is None else next(given) for kind in self.kinds)
-        return loss.call(y_true, x, *more)
+        return (loss.reduced if self.whole else loss.call)(y_true, x, *more)
 
     def with_slopes(self, *tensors: Any) -> tuple[Any, Any]:
         """The values and their slopes, in a graph, from what moves and from predictions and all else."""
         import tensorflow as tf
 
         moving, (x, *rest) = tensors[: len(self.moving)], tensors[len(self.moving) :]
-        found = self.values(self.loss_at(moving), x, *rest)
+        found = self.value(self.loss_at(moving), x, *rest)
         # Not by a tape, none of which records while a function is made outside of the graph that asks for it.
-        return found, tf.gradients(found[:1] if self.alike else found, x, unconnected_gradients="zero")[0]
+        return found, tf.gradients(found, x, unconnected_gradients="zero")[0]
 
 
 def _altered(loss: Any, attributes: dict[str, Any]) -> Any:
@@ -348,28 +398,32 @@ def _altered(loss: Any, attributes: dict[str, Any]) -> Any:
 
 
 class _Passes:
-    """What is compiled of a formula: for each number of rows a function of what moves and of tensors."""
+    """What is compiled of a formula: for tensors of some shapes each a function of what moves and of them."""
 
     def __init__(self, formula: _Formula) -> None:
         self.formula = formula
-        self.functions: dict[int, Callable[..., Any]] = {}
+        self.functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self.refused = False
 
-    def size(self, rows: int | None) -> int:
-        """For how many rows to compile where there are so many, or nobody knows how many."""
-        if rows is not None and (rows in self.functions or len(self.functions) < EXACT):
-            return rows
-        of_predictions = self.formula.kinds[0]
-        return max(1, LARGE // max(1, math.prod(of_predictions.shape if of_predictions else ())))
+    def exactly(self, tensors: Sequence[Any]) -> Callable[..., Any] | None:
+        """That for tensors of just these shapes; None where XLA cannot compile it, or there are many already."""
+        shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        if shapes in self.functions or len(self.functions) < EXACT:
+            return self._compiled(shapes)
+        return None
 
-    def compiled(self, rows: int) -> Callable[..., Any] | None:
-        """The function, or None where XLA cannot compile it."""
+    def of_slices(self, tensors: Sequence[Any], rows: int) -> Callable[..., Any] | None:
+        """That for so many rows of the tensors, or None where XLA cannot compile it."""
+        return self._compiled(tuple((rows, *tensor.shape[1:]) for tensor in tensors))
+
+    def _compiled(self, shapes: tuple[Any, ...]) -> Callable[..., Any] | None:
         import tensorflow as tf
 
-        if self.refused or rows in self.functions:
-            return self.functions.get(rows)
+        if self.refused or shapes in self.functions:
+            return self.functions.get(shapes)
+        kinds = [kind for kind in self.formula.kinds if kind]
         specs = [tf.TensorSpec(*kind) for _, kind in self.formula.moving]
-        specs += [tf.TensorSpec((rows, *kind.shape), kind.dtype) for kind in self.formula.kinds if kind]
+        specs += [tf.TensorSpec(shape, kind.dtype) for shape, kind in zip(shapes, kinds, strict=True)]
         with tf.init_scope():
             function = tf.function(self.formula.with_slopes, jit_compile=True, autograph=False)
             concrete: Callable[..., Any] = function.get_concrete_function(*specs)
@@ -384,7 +438,7 @@ class _Passes:
                     f"XLA does not compile {name}, which runs without: {reason}", RuntimeWarning, stacklevel=2
                 )
                 return None
-        return self.functions.setdefault(rows, concrete)
+        return self.functions.setdefault(shapes, concrete)
 
 
 _passes = functools.lru_cache(maxsize=_KEPT)(_Passes)
