@@ -27,7 +27,10 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture
 def any_size(monkeypatch):
-    """Arrays of any size are large. Nothing is compiled before a test."""
+    """Arrays of any size are large, and compiled when they come first. Nothing is compiled before a test."""
+    admits = gradients._Passes.admits
+    at_once = lambda passes, *shapes, **_: admits(passes, *shapes, at_once=True)  # noqa: E731
+    monkeypatch.setattr(gradients._Passes, "admits", at_once)
     monkeypatch.setattr(gradients, "LARGE", 1)
     gradients._passes.cache_clear()
 
@@ -117,8 +120,6 @@ def some_cases():
 
 @some_cases()
 def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_size, monkeypatch):
-    # Where the graph's batch is of unknown size, rows come in slices, of which the last overlaps another.
-    monkeypatch.setattr(gradients, "LARGE", 2 * case.y_pred.shape[-1] + 1 if mode == "graph" else 1)
     loss = case.loss(reduction="sum" if mode == "fixed graph" else None)
     arguments = loss, case.y_true, np.asarray(case.y_pred, "float32")
     found, expected = value_and_gradient(*arguments, mode=mode), plain(monkeypatch, *arguments, mode=mode)
@@ -172,7 +173,7 @@ def test_weights_of_positions(weight, any_size, monkeypatch):
             np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("large", [1, 2**17])
+@pytest.mark.parametrize("large", [1, 2**13])
 @pytest.mark.parametrize("key", ["focal", "dice_loss", "log_cosh_loss", "categorical_focal"])
 def test_empty_batches(key, large, any_size, monkeypatch):
     monkeypatch.setattr(gradients, "LARGE", large)
@@ -237,8 +238,8 @@ def test_a_gradient_to_the_targets_is_that_of_the_plain_formula(any_size):
 
 def test_large_arrays_alone():
     loss = tfloss_ext.Focal(from_logits=True)
-    assert compiles(loss, 2**13, 16)
-    assert not compiles(loss, 2**12, 16)
+    assert compiles(loss, 2**9, 16)
+    assert not compiles(loss, 2**8, 16)
     assert compiles(loss, None, 16)
 
 
@@ -274,7 +275,7 @@ def test_the_switch(any_size):
 def test_what_xla_refuses_is_computed_without_it_after_one_warning(any_size):
     y, z = data(6, 4)
     with pytest.warns(RuntimeWarning, match=r"XLA does not compile Refused") as warned:
-        found = [value_and_gradient(Refused(), y, z, mode=mode) for mode in ("eager", "graph", "eager")]
+        found = [value_and_gradient(Refused(), y, z, mode=mode) for mode in ("graph", "fixed graph", "graph")]
     assert len(warned) == 1
     for value, gradient in found:
         assert value == pytest.approx(np.mean((z - y) ** 2), rel=1e-6)
@@ -327,33 +328,43 @@ def test_compiled_once_for_the_same_formula(any_size):
     Scaled.traced.clear()
 
 
-def test_few_of_many_lengths_are_compiled(any_size, monkeypatch):
-    monkeypatch.setattr(gradients, "LARGE", 8)
-    loss = Scaled()
+def passes_of(loss, *shapes, whole=False) -> gradients._Passes:
+    tensors = [None if shape is None else tf.zeros(shape) for shape in shapes]
+    return gradients._passes(gradients._Formula.of(loss, tensors, whole)[0])
+
+
+@pytest.mark.parametrize("reduction", [None, "sum_over_batch_size"])
+def test_few_of_many_lengths_are_compiled_and_when_they_come_again(reduction, monkeypatch):
+    monkeypatch.setattr(gradients, "LARGE", 40)
+    gradients._passes.cache_clear()
+    loss = Scaled(reduction=reduction)
     graph = step(loss, None, None, 4)
-    for length in range(1, 40):
+    passes = passes_of(loss, *[(1, 1, 4)] * 2, *[None] * (2 if reduction else 0), whole=bool(reduction))
+    admitted = []
+    for length in (*range(1, 20), *range(19, 0, -1)):
         y, z = data(length, 3, 4)
         value, gradient = graph(y, z)
-        assert float(value) == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
-        np.testing.assert_allclose(gradient, 4 * (z - y) / z.size, rtol=1e-5, atol=1e-7)
-        eager = value_and_gradient(loss, y, z)
-        np.testing.assert_allclose(eager[1], gradient, rtol=1e-6, atol=1e-8)
-    kind = gradients._Kind((None, 4), tf.float32)
-    formula, _ = gradients._Formula.of(loss, (kind, kind))
-    assert len(gradients._passes(formula).functions) <= gradients.EXACT + 1
+        count = 1 if reduction else 4 * 3 * length
+        assert float(np.mean(value)) == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
+        np.testing.assert_allclose(gradient * count, 4 * (z - y) * count / (z.size if reduction else 4), rtol=1e-5)
+        admitted.append(len(passes.admitted))
+    assert admitted[:19] == [0] * 19
+    assert admitted[19:] == [min(i, gradients.EXACT) for i in range(1, 17)] + [gradients.EXACT] * 3
+    assert len(passes.functions) == 1
     Scaled.traced.clear()
 
 
-def test_few_of_many_fixed_shapes_are_compiled(any_size):
+@pytest.mark.parametrize("mode", ["fixed graph", "eager"])
+def test_few_of_many_fixed_shapes_are_compiled(mode, any_size):
     loss = Scaled()
     for length in range(1, 20):
         y, z = data(3, length, 4)
-        value, gradient = value_and_gradient(loss, y, z, mode="fixed graph")
+        value, gradient = value_and_gradient(loss, y, z, mode=mode)
         assert value == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
         np.testing.assert_allclose(gradient, 4 * (z - y) / z.size, rtol=1e-5, atol=1e-7)
-    kind = gradients._Kind((None, None, 4), tf.float32)
-    formula, _ = gradients._Formula.of(loss, (kind, kind, None, None), whole=True)
-    assert len(gradients._passes(formula).functions) == gradients.EXACT
+    whole = mode == "fixed graph"
+    passes = passes_of(loss, *[(1, 1, 4)] * 2, *[None] * (2 if whole else 0), whole=whole)
+    assert len(passes.functions) == gradients.EXACT
     Scaled.traced.clear()
 
 
@@ -383,8 +394,8 @@ def test_a_hyper_parameter_that_moves_is_compiled_once(any_size):
         for value, gradient in (graph(y, z), value_and_gradient(loss, y, z)):
             assert float(value) == pytest.approx(scale * np.mean((z - y) ** 2), rel=1e-5)
             np.testing.assert_allclose(gradient, 2 * scale * (z - y) / z.size, rtol=1e-5)
-    # In the graph for slices of rows and for what is smaller, eagerly for six rows.
-    assert len(Scaled.traced) <= 3
+    # In the graph for what is compiled and for what is not, eagerly for six rows.
+    assert len(Scaled.traced) <= 4
     Scaled.traced.clear()
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one path from a formula to its values and slopes: closed-form gradients, slices, and a compiled pass.
 
-Outside XLA TensorFlow runs kernel by kernel, each of which reads and writes whole arrays. Where each value of a loss
-depends on its own row alone, one compiled function inside the graph gives values and slopes together, and the backward
-pass is their product with the upstream gradient. A loss knows nothing of it: `values` stands between it and its `call`.
+Outside XLA TensorFlow runs kernel by kernel, each of which reads and writes whole arrays. One compiled function inside
+the graph gives the loss of a batch and its slopes together, weights and reduction included, and the backward pass hands
+these on, or multiplies them with what comes from above. Where values are asked for that depend each on its own sample
+alone, it gives those. A loss knows nothing of it: `reduced` and `values` stand between it and its maths.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfloss_ext import registry
@@ -24,9 +26,8 @@ from tfloss_ext import registry
 SLICE_ELEMENTS = 2**18
 
 # Elements of predictions from which on a compiled pass saves more than it costs, a fraction of a second for each shape.
-LARGE = 2**17
-# For so many numbers of rows a loss is compiled as a whole. Beyond, and where the number is not known before, the rows
-# are taken in slices of about that many elements, compiled once.
+LARGE = 2**13
+# For so many shapes of a kind a loss is compiled: executables are never evicted.
 EXACT = 8
 # As many losses, by their hyper-parameters and widths, are kept.
 _KEPT = 64
@@ -38,8 +39,8 @@ def set_compiled(enabled: bool) -> None:
     """Switch the compiled pass of large arrays on, as it is from the start, or off, for all that is traced from now on.
 
     In graphs and eagerly on TensorFlow, outside XLA, losses over large arrays compute values and gradients in one
-    function that XLA compiles, once for each shape, in a fraction of a second. It takes a half to a fifth of the time
-    and gives the same numbers but for rounding.
+    function that XLA compiles, in a fraction of a second for each of the first shapes that come more than once. It
+    takes a half to a fifth of the time and gives the same numbers but for rounding.
 
     Args:
         enabled: Whether large arrays are computed that way.
@@ -130,37 +131,20 @@ def _rows_of(tensor: Any, rows: slice) -> Any:
 
 
 def reduced(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
-    """`loss.reduced(y_true, y_pred, weight, mask)`, a number of the whole batch.
-
-    In a graph, where all shapes are known, it is one compiled pass over the batch, reduction included.
-    """
+    """`loss.reduced(y_true, y_pred, weight, mask)`, a number of the whole batch: in a graph from one compiled pass."""
     data = (y_true, weight, mask)
-    if loss.reduction in (None, "none") or not _may_compile(loss, y_pred, data):
+    if loss.reduction in (None, "none") or _runs_eagerly() or not _may_compile(loss, y_pred, data):
+        # Eagerly targets that say nothing are seen, which is an error; the values are compiled by themselves.
         return loss.reduced(y_true, y_pred, weight, mask)
-    import tensorflow as tf
-
-    known = all(tensor is None or tensor.shape.is_fully_defined() for tensor in (y_pred, *data))
-    # Eagerly targets that say nothing are seen, which is an error.
-    if tf.executing_eagerly() or not known:
-        return loss.reduced(y_true, y_pred, weight, mask)
-    return tf.autograph.experimental.do_not_convert(_of_batch)(loss, y_pred, data)
+    return _in_one_pass(loss, y_pred, data, whole=True)
 
 
 def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
-    """`loss.call(y_true, y_pred, *more)`, whose values may depend each on its own row alone.
-
-    Rows are what the leading axes of the predictions count, as many as the values have: where a loss does not couple
-    them, they are computed in a compiled pass over as many at a time as are there, or over slices of them.
-    """
+    """`loss.call(y_true, y_pred, *more)`, from a compiled pass where each value depends on its own sample alone."""
     data = (y_true, *more)
     if loss.couples or not _may_compile(loss, y_pred, data):
         return loss.call(y_true, y_pred, *more)
-    import tensorflow as tf
-
-    leading = len(loss.value_shape(y_pred))
-    if not all(tensor is None or tensor.shape[leading:].is_fully_defined() for tensor in (y_pred, *data)):
-        return loss.call(y_true, y_pred, *more)
-    return tf.autograph.experimental.do_not_convert(_of_rows)(loss, y_pred, data)
+    return _in_one_pass(loss, y_pred, data, whole=False)
 
 
 def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
@@ -176,11 +160,20 @@ def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
     own = type(loss).__module__.split(".")[0] == registry.PACKAGE
     if not (own and loss.fuses and isinstance(y_pred, tf.Tensor)):
         return False
+    shapes = [tensor.shape for tensor in (y_pred, *data) if tensor is not None]
     size = y_pred.shape.num_elements()
-    if size is not None and size < LARGE:
+    if any(shape.rank is None for shape in shapes) or (size is not None and size < LARGE):
         return False
     fixed = (*data, *_moving(loss).values())
     return _watched(y_pred) and not any(map(_watched, fixed)) and not _inside_xla() and not _exporting()
+
+
+def _runs_eagerly() -> bool:
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return bool(tf.executing_eagerly())
 
 
 def _inside_xla() -> bool:
@@ -202,64 +195,48 @@ def _exporting() -> bool:
     return bool(save_context.in_save_context())
 
 
-def _of_batch(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> Any:
+def _in_one_pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
     import tensorflow as tf
 
+    # Its Python is to be run as it stands.
+    return tf.autograph.experimental.do_not_convert(_pass)(loss, y_pred, data, whole)
+
+
+def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
+    import tensorflow as tf
+
+    formula, moving = _Formula.of(loss, (y_pred, *data), whole)
+    passes, loss = _passes(formula), formula.loss_at(moving)
     tensors = [tensor for tensor in (y_pred, *data) if tensor is not None]
-    kinds = tuple(None if tensor is None else _Kind.of_array(tensor) for tensor in (y_pred, *data))
-    formula, moving = _Formula.of(loss, kinds, whole=True)
-    one_pass = _passes(formula).exactly(tensors)
+    shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+    known = all(None not in shape for shape in shapes)
+    admitted = not known or passes.admits(*shapes, at_once=not tf.executing_eagerly())
+    one_pass = passes.compiled(shapes) if admitted else None
     if one_pass is None:
-        return loss.reduced(data[0], y_pred, *data[1:])
-    run, (x, *rest) = functools.partial(one_pass, *moving), tensors
+        return formula.value(loss, *tensors)
+    x, *rest = tensors
 
     def found(x: Any) -> Any:
-        value, slopes = run(tf.stop_gradient(x), *rest)
+        inputs = *moving, tf.stop_gradient(x), *rest
+        if known:
+            value, slopes = one_pass(*inputs)
+        else:
+            # Which sizes there are is seen as it runs. XLA compiles for each by itself.
+            admitted = tf.numpy_function(passes.admits, [tf.shape(tensor) for tensor in tensors], tf.bool)
+            admitted = tf.ensure_shape(admitted, ())
+            value, slopes = tf.cond(admitted, lambda: one_pass(*inputs), lambda: formula.with_slopes(*inputs))
 
         def scaled(upstream: Any) -> Any:
+            if not whole:
+                return slopes * tf.reshape(upstream, (*tf.unstack(tf.shape(upstream)), *[1] * inner))
             # As of a loss that nothing is added to or multiplied with.
             return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
 
-        gradient = _gradient(lambda x: formula.value(formula.loss_at(moving), x, *rest), scaled)
+        inner = len(x.shape) - len(value.shape)
+        gradient = _gradient(lambda x: formula.value(loss, x, *rest), scaled)
         return value, lambda upstream: gradient(upstream, x)
 
     return tf.custom_gradient(found)(x)
-
-
-def _of_rows(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> Any:
-    import tensorflow as tf
-
-    shape, static = tf.shape(y_pred), y_pred.shape[: len(loss.value_shape(y_pred))]
-    kinds = tuple(None if tensor is None else _Kind.of_rows(tensor, len(static)) for tensor in (y_pred, *data))
-    formula, moving = _Formula.of(loss, kinds)
-    passes, loss = _passes(formula), formula.loss_at(moving)
-    x, *rest = (_as_rows(tensor, shape[: len(static)], static) for tensor in (y_pred, *data) if tensor is not None)
-    rows = static.num_elements()
-    one_pass = None if rows is None else passes.exactly((x, *rest))
-    size = max(1, LARGE // max(1, math.prod(x.shape[1:])))
-    if one_pass is None and (rows is None or rows >= size):
-        one_pass, rows = passes.of_slices((x, *rest), size), None
-    if one_pass is None:
-        return loss.call(data[0], y_pred, *data[1:])
-    run = functools.partial(one_pass, *moving)
-
-    def found(x: Any) -> Any:
-        tensors = tf.stop_gradient(x), *rest
-        if rows is None:
-            enough = tf.shape(x)[0] >= size
-            found, slopes = tf.cond(
-                enough, lambda: _by_size(run, size, *tensors), lambda: formula.with_slopes(*moving, *tensors)
-            )
-        else:
-            found, slopes = run(*tensors)
-
-        def scaled(upstream: Any) -> Any:
-            return slopes * tf.reshape(upstream, (-1, *[1] * (len(slopes.shape) - 1)))
-
-        gradient = _gradient(lambda x: formula.value(loss, x, *rest), scaled)
-        return found, lambda upstream: gradient(upstream, x)
-
-    return tf.reshape(tf.custom_gradient(found)(x), shape[: len(static)])
 
 
 def _gradient(plain: Callable[[Any], Any], scaled: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
@@ -279,59 +256,16 @@ def _gradient(plain: Callable[[Any], Any], scaled: Callable[[Any], Any]) -> Call
     return with_gradient(lambda upstream, x: scaled(upstream), backward)
 
 
-def _by_size(run: Callable[..., Any], size: int, *tensors: Any) -> Any:
-    """`run(*tensors)`, a map of rows to values and slopes, in slices of so many rows.
-
-    The last slice begins with what the one before has done, so that nothing is filled up.
-    """
-    import tensorflow as tf
-
-    x, rows = tensors[0], tf.shape(tensors[0])[0]
-    count = -(-rows // size)
-    # Flat, as a slice of narrow rows would be copied row by row.
-    flat = [tf.reshape(tensor, (-1,)) for tensor in tensors]
-    widths = [math.prod(tensor.shape[1:]) for tensor in tensors]
-
-    def step(i: Any, *found: Any) -> Any:
-        start = tf.minimum(i * size, rows - size)
-        parts = [
-            tf.reshape(one[start * width : (start + size) * width], (size, *tensor.shape[1:]))
-            for tensor, one, width in zip(tensors, flat, widths, strict=True)
-        ]
-        done = i * size - start
-        new = zip(found, run(*parts), (1, widths[0]), strict=True)
-        return i + 1, *(array.write(i, tf.reshape(part, (-1,))[done * width :]) for array, part, width in new)
-
-    arrays = [tf.TensorArray(x.dtype, count, element_shape=(None,), infer_shape=False) for _ in range(2)]
-    _, values, slopes = tf.while_loop(lambda i, *found: i < count, step, (0, *arrays))
-    return values.concat(), tf.reshape(slopes.concat(), (-1, *x.shape[1:]))
-
-
 class _Kind(NamedTuple):
-    """What a tensor is but for its size: None stands for what a function is compiled for anew."""
+    """What a tensor is but for its size: None stands for any."""
 
     shape: tuple[int | None, ...]
     dtype: Any
 
     @classmethod
-    def of_rows(cls, tensor: Any, leading: int) -> _Kind:
-        return cls((None, *tensor.shape[leading:]), tensor.dtype)
-
-    @classmethod
-    def of_array(cls, tensor: Any) -> _Kind:
-        *sizes, last = tensor.shape or (1,)
-        return cls((*[None] * len(sizes), last) if tensor.shape else (), tensor.dtype)
-
-
-def _as_rows(tensor: Any, shape: Any, static: Any) -> Any:
-    """The tensor with its leading axes as one, which have this shape or broadcast to it."""
-    import tensorflow as tf
-
-    inner = tuple(tensor.shape[len(static) :])
-    if not (tensor.shape[: len(static)].is_fully_defined() and tensor.shape[: len(static)] == static):
-        tensor = tf.broadcast_to(tensor, tf.concat([shape, inner], axis=0))
-    rows = static.num_elements()
-    return tf.reshape(tensor, (-1 if rows is None else rows, *inner))
+    def of(cls, tensor: Any) -> _Kind:
+        shape = tuple(tensor.shape)
+        return cls((*[None] * len(shape[:-1]), *shape[-1:]), tensor.dtype)
 
 
 def _moving(loss: Any) -> dict[str, Any]:
@@ -351,7 +285,7 @@ class _Formula:
         key: Its class and its hyper-parameters, but for those that move.
         moving: The names of those and what they are.
         kinds: Of predictions, targets and what there is beside, None where there is nothing.
-        whole: Whether it is the number that a batch is reduced to, not the values of rows.
+        whole: Whether it is the number that a batch is reduced to, not the values.
         loss: One that computes it.
     """
 
@@ -362,14 +296,17 @@ class _Formula:
     loss: Any = dataclasses.field(compare=False)
 
     @classmethod
-    def of(cls, loss: Any, kinds: tuple[_Kind | None, ...], whole: bool = False) -> tuple[_Formula, list[Any]]:
-        """That of a loss, and the values of what moves."""
+    def of(cls, loss: Any, tensors: Sequence[Any], whole: bool) -> tuple[_Formula, list[Any]]:
+        """That of a loss and of predictions, targets and what there is beside, and the values of what moves."""
         moving = _moving(loss)
         fixed = (getattr(loss, name) for name in loss._fields if name not in moving)
         key = type(loss), loss.compute_dtype, *(tuple(value) if isinstance(value, list) else value for value in fixed)
         key = (*key, loss.reduction) if whole else key
         names = tuple((name, _Kind(tuple(value.shape), value.dtype)) for name, value in moving.items())
-        return cls(key, names, kinds, whole, _altered(loss, dict.fromkeys(moving))), list(moving.values())
+        kinds = tuple(None if tensor is None else _Kind.of(tensor) for tensor in tensors)
+        # One that is not compiled in its turn.
+        plain = _altered(loss, {"fuses": False, **dict.fromkeys(moving)})
+        return cls(key, names, kinds, whole, plain), list(moving.values())
 
     def loss_at(self, moving: Sequence[Any]) -> Any:
         """The loss with these values of what moves."""
@@ -398,39 +335,41 @@ def _altered(loss: Any, attributes: dict[str, Any]) -> Any:
 
 
 class _Passes:
-    """What is compiled of a formula: for tensors of some shapes each a function of what moves and of them."""
+    """What is compiled of a formula: functions of what moves and of tensors of some shapes, None standing for any."""
 
     def __init__(self, formula: _Formula) -> None:
         self.formula = formula
         self.functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self.seen: set[Any] = set()
+        self.admitted: set[Any] = set()
         self.refused = False
 
-    def exactly(self, tensors: Sequence[Any]) -> Callable[..., Any] | None:
-        """That for tensors of just these shapes; None where XLA cannot compile it, or there are many already."""
-        shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-        if shapes in self.functions or len(self.functions) < EXACT:
-            return self._compiled(shapes)
-        return None
+    def admits(self, *shapes: Any, at_once: bool = False) -> np.bool_:
+        """Whether to compile for tensors of these shapes: when they come again, or at once, for a few of them."""
+        sizes = tuple(tuple(int(size) for size in shape) for shape in shapes)
+        again = sizes in self.seen
+        self.seen.add(sizes)
+        large = math.prod(sizes[0]) >= LARGE
+        if large and (again or at_once) and len(self.admitted) < EXACT:
+            self.admitted.add(sizes)
+        return np.bool_(sizes in self.admitted)
 
-    def of_slices(self, tensors: Sequence[Any], rows: int) -> Callable[..., Any] | None:
-        """That for so many rows of the tensors, or None where XLA cannot compile it."""
-        return self._compiled(tuple((rows, *tensor.shape[1:]) for tensor in tensors))
-
-    def _compiled(self, shapes: tuple[Any, ...]) -> Callable[..., Any] | None:
+    def compiled(self, shapes: tuple[Any, ...]) -> Callable[..., Any] | None:
+        """The function for these shapes, or None where XLA cannot compile it."""
         import tensorflow as tf
 
         if self.refused or shapes in self.functions:
             return self.functions.get(shapes)
         kinds = [kind for kind in self.formula.kinds if kind]
-        specs = [tf.TensorSpec(*kind) for _, kind in self.formula.moving]
-        specs += [tf.TensorSpec(shape, kind.dtype) for shape, kind in zip(shapes, kinds, strict=True)]
+        moving = [tf.TensorSpec(*kind) for _, kind in self.formula.moving]
+        specs = [tf.TensorSpec(shape, kind.dtype) for shape, kind in zip(shapes, kinds, strict=True)]
+        some = [tf.TensorSpec(shape, spec.dtype) for shape, spec in zip(_some_sizes(shapes), specs, strict=True)]
         with tf.init_scope():
             function = tf.function(self.formula.with_slopes, jit_compile=True, autograph=False)
-            concrete: Callable[..., Any] = function.get_concrete_function(*specs)
             try:
                 if not self.functions:
                     # It would otherwise turn out in the midst of a training step.
-                    function.experimental_get_compiler_ir(*specs)(stage="hlo")
+                    function.experimental_get_compiler_ir(*moving, *some)(stage="hlo")
             except (tf.errors.OpError, ValueError) as error:
                 self.refused = True
                 name, reason = type(self.formula.loss).__name__, str(error).splitlines()[0]
@@ -438,7 +377,16 @@ class _Passes:
                     f"XLA does not compile {name}, which runs without: {reason}", RuntimeWarning, stacklevel=2
                 )
                 return None
+            concrete: Callable[..., Any] = function.get_concrete_function(*moving, *specs)
         return self.functions.setdefault(shapes, concrete)
+
+
+def _some_sizes(shapes: tuple[Any, ...]) -> list[tuple[int, ...]]:
+    """Shapes that fit each other, for those of which some sizes are unknown: theirs are those of the others, or 8."""
+    rank = max(map(len, shapes))
+    known = [[shape[axis] for shape in shapes if len(shape) > axis and shape[axis] is not None] for axis in range(rank)]
+    sizes = [max(found, default=8) for found in known]
+    return [tuple(sizes[axis] if size is None else size for axis, size in enumerate(shape)) for shape in shapes]
 
 
 _passes = functools.lru_cache(maxsize=_KEPT)(_Passes)
