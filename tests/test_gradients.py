@@ -334,22 +334,24 @@ def passes_of(loss, *shapes, whole=False) -> gradients._Passes:
 
 
 @pytest.mark.parametrize("reduction", [None, "sum_over_batch_size"])
-def test_few_of_many_lengths_are_compiled_and_when_they_come_again(reduction, monkeypatch):
+def test_few_of_many_lengths_are_compiled_and_those_that_come_often(reduction, monkeypatch):
     monkeypatch.setattr(gradients, "LARGE", 40)
     gradients._passes.cache_clear()
     loss = Scaled(reduction=reduction)
     graph = step(loss, None, None, 4)
     passes = passes_of(loss, *[(1, 1, 4)] * 2, *[None] * (2 if reduction else 0), whole=bool(reduction))
     admitted = []
-    for length in (*range(1, 20), *range(19, 0, -1)):
+    for length in (*range(1, 20), *range(1, 20), *[length for length in range(1, 20) for _ in range(3)]):
         y, z = data(length, 3, 4)
         value, gradient = graph(y, z)
         count = 1 if reduction else 4 * 3 * length
         assert float(np.mean(value)) == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
         np.testing.assert_allclose(gradient * count, 4 * (z - y) * count / (z.size if reduction else 4), rtol=1e-5)
         admitted.append(len(passes.admitted))
-    assert admitted[:19] == [0] * 19
-    assert admitted[19:] == [min(i, gradients.EXACT) for i in range(1, 17)] + [gradients.EXACT] * 3
+    assert admitted[:38] == [0] * 38
+    # Those of up to three samples are small.
+    assert admitted[-1] == gradients.EXACT
+    assert admitted[38 + 9 : 38 + 15] == [0, 0, 1, 1, 1, 2]
     assert len(passes.functions) == 1
     Scaled.traced.clear()
 

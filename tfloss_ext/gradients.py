@@ -9,6 +9,7 @@ alone, it gives those. A loss knows nothing of it: `reduced` and `values` stand 
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import math
@@ -29,6 +30,8 @@ SLICE_ELEMENTS = 2**18
 LARGE = 2**13
 # For so many shapes of a kind a loss is compiled: executables are never evicted.
 EXACT = 8
+# So often among the last 2 * EXACT, where they come as they like.
+_OFTEN = 3
 # As many losses, by their hyper-parameters and widths, are kept.
 _KEPT = 64
 
@@ -39,8 +42,8 @@ def set_compiled(enabled: bool) -> None:
     """Switch the compiled pass of large arrays on, as it is from the start, or off, for all that is traced from now on.
 
     In graphs and eagerly on TensorFlow, outside XLA, losses over large arrays compute values and gradients in one
-    function that XLA compiles, in a fraction of a second for each of the first shapes that come more than once. It
-    takes a half to a fifth of the time and gives the same numbers but for rounding.
+    function that XLA compiles, in a fraction of a second for each of the first few shapes that come often. It takes a
+    half to a fifth of the time and gives the same numbers but for rounding.
 
     Args:
         enabled: Whether large arrays are computed that way.
@@ -210,50 +213,58 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
     tensors = [tensor for tensor in (y_pred, *data) if tensor is not None]
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
     known = all(None not in shape for shape in shapes)
-    admitted = not known or passes.admits(*shapes, at_once=not tf.executing_eagerly())
-    one_pass = passes.compiled(shapes) if admitted else None
+    at_once = not tf.executing_eagerly()
+    one_pass = passes.compiled(shapes) if not known or passes.admits(*shapes, at_once=at_once) else None
     if one_pass is None:
         return formula.value(loss, *tensors)
     x, *rest = tensors
+    admitted = True
+    if not known:
+        # Which sizes there are is seen as it runs. XLA compiles for each by itself.
+        admitted = tf.numpy_function(passes.admits, [tf.shape(tensor) for tensor in tensors], tf.bool)
+        admitted = tf.ensure_shape(admitted, ())
+
+    def plain(x: Any) -> Any:
+        return formula.value(loss, x, *rest)
+
+    def plain_with_slopes(x: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = plain(x)
+        return value, tape.gradient(value, x, unconnected_gradients="zero")
 
     def found(x: Any) -> Any:
-        inputs = *moving, tf.stop_gradient(x), *rest
+        given = tf.stop_gradient(x)
         if known:
-            value, slopes = one_pass(*inputs)
+            value, slopes = one_pass(*moving, given, *rest)
         else:
-            # Which sizes there are is seen as it runs. XLA compiles for each by itself.
-            admitted = tf.numpy_function(passes.admits, [tf.shape(tensor) for tensor in tensors], tf.bool)
-            admitted = tf.ensure_shape(admitted, ())
-            value, slopes = tf.cond(admitted, lambda: one_pass(*inputs), lambda: formula.with_slopes(*inputs))
+            of_pass = functools.partial(one_pass, *moving, given, *rest)
+            value, slopes = tf.cond(admitted, of_pass, lambda: plain_with_slopes(given))
 
-        def scaled(upstream: Any) -> Any:
-            if not whole:
-                return slopes * tf.reshape(upstream, (*tf.unstack(tf.shape(upstream)), *[1] * inner))
-            # As of a loss that nothing is added to or multiplied with.
-            return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
+        def backward(of_gradient: Any, upstream: Any, x: Any) -> Any:
+            # Of the formula, as slopes do not say how they change with x.
+            with tf.GradientTape() as tape:
+                tape.watch((upstream, x))
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    value = plain(x)
+                gradient = inner.gradient(value, x, upstream, unconnected_gradients="zero")
+            return tape.gradient(gradient, (upstream, x), of_gradient, unconnected_gradients="zero")
 
-        inner = len(x.shape) - len(value.shape)
-        gradient = _gradient(lambda x: formula.value(loss, x, *rest), scaled)
+        gradient = with_gradient(lambda upstream, x: _times(slopes, upstream), backward)
         return value, lambda upstream: gradient(upstream, x)
 
     return tf.custom_gradient(found)(x)
 
 
-def _gradient(plain: Callable[[Any], Any], scaled: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """The gradient of `plain(x)` by x, of the upstream gradient and x: slopes that are known, as `scaled` by it."""
+def _times(slopes: Any, upstream: Any) -> Any:
     import tensorflow as tf
 
-    def backward(gradient: Any, upstream: Any, x: Any) -> Any:
-        # Of the formula, as slopes do not say how they change with x.
-        with tf.GradientTape() as tape:
-            tape.watch((upstream, x))
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                found = plain(x)
-            first = inner.gradient(found, x, upstream, unconnected_gradients="zero")
-        return tape.gradient(first, (upstream, x), gradient, unconnected_gradients="zero")
-
-    return with_gradient(lambda upstream, x: scaled(upstream), backward)
+    if len(upstream.shape):
+        inner = len(slopes.shape) - len(upstream.shape)
+        return slopes * tf.reshape(upstream, (*tf.unstack(tf.shape(upstream)), *[1] * inner))
+    # Nothing is added to most losses or multiplied with them.
+    return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
 
 
 class _Kind(NamedTuple):
@@ -340,17 +351,16 @@ class _Passes:
     def __init__(self, formula: _Formula) -> None:
         self.formula = formula
         self.functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
-        self.seen: set[Any] = set()
+        self.recent: collections.deque[Any] = collections.deque(maxlen=2 * EXACT)
         self.admitted: set[Any] = set()
         self.refused = False
 
     def admits(self, *shapes: Any, at_once: bool = False) -> np.bool_:
-        """Whether to compile for tensors of these shapes: when they come again, or at once, for a few of them."""
+        """Whether to compile for tensors of these shapes: for a few that come often, or at once."""
         sizes = tuple(tuple(int(size) for size in shape) for shape in shapes)
-        again = sizes in self.seen
-        self.seen.add(sizes)
-        large = math.prod(sizes[0]) >= LARGE
-        if large and (again or at_once) and len(self.admitted) < EXACT:
+        self.recent.append(sizes)
+        often = at_once or self.recent.count(sizes) >= _OFTEN
+        if often and math.prod(sizes[0]) >= LARGE and len(self.admitted) < EXACT:
             self.admitted.add(sizes)
         return np.bool_(sizes in self.admitted)
 
