@@ -113,14 +113,17 @@ def some_cases():
     found = []
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
-            modes = ["graph"] * (i % 6 == 0) + ["fixed graph"] * (i % 6 == 3) + ["eager"] * (i == 0)
+            modes = ["graph"] * (i % 6 == 0) + ["fixed graph"] * (i % 6 == 3) + ["eager"] * (i % 6 == 1)
             found += [pytest.param(case, mode, id=f"{case}-{mode}") for mode in modes]
     return pytest.mark.parametrize(("case", "mode"), found)
 
 
 @some_cases()
 def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_size, monkeypatch):
-    loss = case.loss(reduction="sum" if mode == "fixed graph" else None)
+    loss = case.loss(reduction=None if mode == "graph" else "sum")
+    if mode == "eager":
+        monkeypatch.setattr(gradients, "LARGE", 2**13)
+        monkeypatch.setattr(gradients, "_OFTEN", 1)
     arguments = loss, case.y_true, np.asarray(case.y_pred, "float32")
     found, expected = value_and_gradient(*arguments, mode=mode), plain(monkeypatch, *arguments, mode=mode)
     # abs(y - p)**0.5 has a slope that magnifies the rounding of p where p is near y.
@@ -132,13 +135,10 @@ def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_siz
 
 
 @pytest.mark.parametrize("key", sorted(registry.classes()))
-def test_every_loss_of_rows_that_fuses_is_compiled(key, any_size):
+def test_every_loss_of_samples_that_fuses_is_compiled_without_reduction(key, any_size):
     case = cases(key)[0]
-    loss = case.loss()
-    y_true, y_pred = case.y_true, tf.constant(case.y_pred, "float32")
-    with tf.GradientTape() as tape:
-        tape.watch(y_pred)
-        loss(y_true, y_pred)
+    loss = case.loss(reduction=None)
+    value_and_gradient(loss, case.y_true, np.asarray(case.y_pred, "float32"))
     assert gradients._passes.cache_info().currsize == int(loss.fuses and not loss.couples)
 
 
@@ -328,8 +328,10 @@ def test_compiled_once_for_the_same_formula(any_size):
     Scaled.traced.clear()
 
 
-def passes_of(loss, *shapes, whole=False) -> gradients._Passes:
+def passes_of(loss, *shapes, whole=False, dtypes="ff") -> gradients._Passes:
+    kinds = {"f": "float32", "i": "int32"}
     tensors = [None if shape is None else tf.zeros(shape) for shape in shapes]
+    tensors[:2] = [tf.cast(tensor, kinds[kind]) for tensor, kind in zip(tensors, dtypes, strict=False)]
     return gradients._passes(gradients._Formula.of(loss, tensors, whole)[0])
 
 
@@ -339,7 +341,7 @@ def test_few_of_many_lengths_are_compiled_and_those_that_come_often(reduction, m
     gradients._passes.cache_clear()
     loss = Scaled(reduction=reduction)
     graph = step(loss, None, None, 4)
-    passes = passes_of(loss, *[(1, 1, 4)] * 2, *[None] * (2 if reduction else 0), whole=bool(reduction))
+    passes = passes_of(loss, *[(2, 2, 4)] * 2, *[None] * (2 if reduction else 0), whole=bool(reduction))
     admitted = []
     for length in (*range(1, 20), *range(1, 20), *[length for length in range(1, 20) for _ in range(3)]):
         y, z = data(length, 3, 4)
@@ -364,10 +366,22 @@ def test_few_of_many_fixed_shapes_are_compiled(mode, any_size):
         value, gradient = value_and_gradient(loss, y, z, mode=mode)
         assert value == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
         np.testing.assert_allclose(gradient, 4 * (z - y) / z.size, rtol=1e-5, atol=1e-7)
-    whole = mode == "fixed graph"
-    passes = passes_of(loss, *[(1, 1, 4)] * 2, *[None] * (2 if whole else 0), whole=whole)
+    passes = passes_of(loss, (3, 2, 4), (3, 2, 4), None, None, whole=True)
     assert len(passes.functions) == gradients.EXACT
     Scaled.traced.clear()
+
+
+@pytest.mark.parametrize("size", [1, 2**13])
+def test_targets_that_say_nothing_are_refused_where_they_are_seen(size, any_size, monkeypatch):
+    monkeypatch.setattr(gradients, "LARGE", size)
+    loss, z = tfloss_ext.Dice(from_logits=True), data(4, 2, 4)[1]
+    for _ in range(4):
+        value_and_gradient(loss, np.array([[0, 1], [2, 3], [3, 1], [3, 0]]), z)
+    assert passes_of(loss, (4, 2, 4), (4, 2), None, None, whole=True, dtypes="fi").functions
+    with pytest.raises(ValueError, match=r"Received: 7 at y_true\[2, 0\]"):
+        value_and_gradient(loss, np.array([[0, 1], [2, 3], [7, 1], [3, 0]]), z)
+    # What is NaN by itself is no error.
+    assert np.isnan(value_and_gradient(loss, np.array([[0, 1]]), z[:1] * np.nan)[0])
 
 
 @pytest.mark.parametrize("weight", [None, [1.0, 0.5, 0.0, 2.0]])

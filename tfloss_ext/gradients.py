@@ -43,7 +43,8 @@ def set_compiled(enabled: bool) -> None:
 
     In graphs and eagerly on TensorFlow, outside XLA, losses over large arrays compute values and gradients in one
     function that XLA compiles, in a fraction of a second for each of the first few shapes that come often. It takes a
-    half to a fifth of the time and gives the same numbers but for rounding.
+    half to a fifth of the time and gives the same numbers but for rounding. Over small arrays, eagerly, that function
+    is a graph.
 
     Args:
         enabled: Whether large arrays are computed that way.
@@ -134,16 +135,15 @@ def _rows_of(tensor: Any, rows: slice) -> Any:
 
 
 def reduced(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
-    """`loss.reduced(y_true, y_pred, weight, mask)`, a number of the whole batch: in a graph from one compiled pass."""
+    """`loss.reduced(y_true, y_pred, weight, mask)`, a number of the whole batch: where it may be from one pass."""
     data = (y_true, weight, mask)
-    if loss.reduction in (None, "none") or _runs_eagerly() or not _may_compile(loss, y_pred, data):
-        # Eagerly targets that say nothing are seen, which is an error; the values are compiled by themselves.
+    if loss.reduction in (None, "none") or not _may_compile(loss, y_pred, data):
         return loss.reduced(y_true, y_pred, weight, mask)
     return _in_one_pass(loss, y_pred, data, whole=True)
 
 
 def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
-    """`loss.call(y_true, y_pred, *more)`, from a compiled pass where each value depends on its own sample alone."""
+    """`loss.call(y_true, y_pred, *more)`, from one pass where each value depends on its own sample alone."""
     data = (y_true, *more)
     if loss.couples or not _may_compile(loss, y_pred, data):
         return loss.call(y_true, y_pred, *more)
@@ -153,8 +153,8 @@ def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
 def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
     """Whether it is sure to be right and worth it.
 
-    On TensorFlow, outside XLA, for large arrays whose slopes a tape asks for, and for losses of this package, as nobody
-    knows what someone else's does beside.
+    On TensorFlow, outside XLA, for large arrays whose slopes a tape asks for, or where Python calls a loss itself; for
+    losses of this package, as nobody knows what someone else's does beside.
     """
     if not (_enabled and keras.backend.backend() == "tensorflow"):
         return False
@@ -163,20 +163,12 @@ def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
     own = type(loss).__module__.split(".")[0] == registry.PACKAGE
     if not (own and loss.fuses and isinstance(y_pred, tf.Tensor)):
         return False
-    shapes = [tensor.shape for tensor in (y_pred, *data) if tensor is not None]
-    size = y_pred.shape.num_elements()
-    if any(shape.rank is None for shape in shapes) or (size is not None and size < LARGE):
+    size, eager = y_pred.shape.num_elements(), tf.executing_eagerly()
+    if any(tensor is not None and tensor.shape.rank is None for tensor in (y_pred, *data)):
         return False
-    fixed = (*data, *_moving(loss).values())
-    return _watched(y_pred) and not any(map(_watched, fixed)) and not _inside_xla() and not _exporting()
-
-
-def _runs_eagerly() -> bool:
-    if keras.backend.backend() != "tensorflow":
+    if not eager and ((size is not None and size < LARGE) or not _watched(y_pred)):
         return False
-    import tensorflow as tf
-
-    return bool(tf.executing_eagerly())
+    return not any(map(_watched, (*data, *_moving(loss).values()))) and not _inside_xla() and not _exporting()
 
 
 def _inside_xla() -> bool:
@@ -211,35 +203,19 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
     formula, moving = _Formula.of(loss, (y_pred, *data), whole)
     passes, loss = _passes(formula), formula.loss_at(moving)
     tensors = [tensor for tensor in (y_pred, *data) if tensor is not None]
+    x, *rest = tensors
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-    known = all(None not in shape for shape in shapes)
-    at_once = not tf.executing_eagerly()
-    one_pass = passes.compiled(shapes) if not known or passes.admits(*shapes, at_once=at_once) else None
+    eager, known = tf.executing_eagerly(), all(None not in shape for shape in shapes)
+    if eager and math.prod(shapes[0]) < LARGE:
+        one_pass = passes.traced() if passes.often("small") else None
+    else:
+        one_pass = passes.compiled(shapes) if not known or passes.admits(*shapes, at_once=not eager) else None
     if one_pass is None:
         return formula.value(loss, *tensors)
-    x, *rest = tensors
-    admitted = True
-    if not known:
-        # Which sizes there are is seen as it runs. XLA compiles for each by itself.
-        admitted = tf.numpy_function(passes.admits, [tf.shape(tensor) for tensor in tensors], tf.bool)
-        admitted = tf.ensure_shape(admitted, ())
-
-    def plain(x: Any) -> Any:
-        return formula.value(loss, x, *rest)
-
-    def plain_with_slopes(x: Any) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            value = plain(x)
-        return value, tape.gradient(value, x, unconnected_gradients="zero")
 
     def found(x: Any) -> Any:
-        given = tf.stop_gradient(x)
-        if known:
-            value, slopes = one_pass(*moving, given, *rest)
-        else:
-            of_pass = functools.partial(one_pass, *moving, given, *rest)
-            value, slopes = tf.cond(admitted, of_pass, lambda: plain_with_slopes(given))
+        run = one_pass if known else functools.partial(passes.where_admitted, one_pass)
+        value, slopes = run(*moving, tf.stop_gradient(x), *rest)
 
         def backward(of_gradient: Any, upstream: Any, x: Any) -> Any:
             # Of the formula, as slopes do not say how they change with x.
@@ -247,14 +223,18 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
                 tape.watch((upstream, x))
                 with tf.GradientTape() as inner:
                     inner.watch(x)
-                    value = plain(x)
+                    value = formula.value(loss, x, *rest)
                 gradient = inner.gradient(value, x, upstream, unconnected_gradients="zero")
             return tape.gradient(gradient, (upstream, x), of_gradient, unconnected_gradients="zero")
 
         gradient = with_gradient(lambda upstream, x: _times(slopes, upstream), backward)
         return value, lambda upstream: gradient(upstream, x)
 
-    return tf.custom_gradient(found)(x)
+    value = tf.custom_gradient(found)(x)
+    if eager and "CPU" in value.device and np.isnan(value.numpy()).any():
+        # It may be that targets say nothing, which is an error where they are seen.
+        return formula.value(loss, *tensors)
+    return value
 
 
 def _times(slopes: Any, upstream: Any) -> Any:
@@ -263,20 +243,30 @@ def _times(slopes: Any, upstream: Any) -> Any:
     if len(upstream.shape):
         inner = len(slopes.shape) - len(upstream.shape)
         return slopes * tf.reshape(upstream, (*tf.unstack(tf.shape(upstream)), *[1] * inner))
+    if tf.executing_eagerly():
+        return slopes * upstream
     # Nothing is added to most losses or multiplied with them.
     return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
 
 
 class _Kind(NamedTuple):
-    """What a tensor is but for its size: None stands for any."""
+    """What a tensor is but for its sizes: None stands for any of them but 1."""
 
     shape: tuple[int | None, ...]
     dtype: Any
 
     @classmethod
-    def of(cls, tensor: Any) -> _Kind:
-        shape = tuple(tensor.shape)
-        return cls((*[None] * len(shape[:-1]), *shape[-1:]), tensor.dtype)
+    def of(cls, tensor: Any, wide: bool) -> _Kind:
+        """That of a tensor, with the size of its last axis where it is as wide as the predictions."""
+        sizes = tuple(tensor.shape)
+        shape = tuple(1 if size == 1 else None for size in sizes)
+        return cls((*shape[:-1], sizes[-1]) if wide else shape, tensor.dtype)
+
+    @property
+    def spec(self) -> Any:
+        import tensorflow as tf
+
+        return tf.TensorSpec(self.shape, self.dtype)
 
 
 def _moving(loss: Any) -> dict[str, Any]:
@@ -314,10 +304,16 @@ class _Formula:
         key = type(loss), loss.compute_dtype, *(tuple(value) if isinstance(value, list) else value for value in fixed)
         key = (*key, loss.reduction) if whole else key
         names = tuple((name, _Kind(tuple(value.shape), value.dtype)) for name, value in moving.items())
-        kinds = tuple(None if tensor is None else _Kind.of(tensor) for tensor in tensors)
+        rank = max(len(tensors[0].shape), 2)
+        kinds = tuple(None if tensor is None else _Kind.of(tensor, len(tensor.shape) == rank) for tensor in tensors)
         # One that is not compiled in its turn.
         plain = _altered(loss, {"fuses": False, **dict.fromkeys(moving)})
         return cls(key, names, kinds, whole, plain), list(moving.values())
+
+    @property
+    def specs(self) -> list[Any]:
+        """Of what moves, and of the tensors there are."""
+        return [kind.spec for kind in (*(kind for _, kind in self.moving), *self.kinds) if kind]
 
     def loss_at(self, moving: Sequence[Any]) -> Any:
         """The loss with these values of what moves."""
@@ -334,8 +330,10 @@ class _Formula:
 
         moving, (x, *rest) = tensors[: len(self.moving)], tensors[len(self.moving) :]
         found = self.value(self.loss_at(moving), x, *rest)
-        # Not by a tape, none of which records while a function is made outside of the graph that asks for it.
-        return found, tf.gradients(found, x, unconnected_gradients="zero")[0]
+        # Not by a tape, none of which records while a function is made outside of the graph that asks for it. Gradients
+        # that are tied to the devices of what they are of would not be merged with it.
+        gradients = tf.compat.v1.gradients
+        return found, gradients(found, x, colocate_gradients_with_ops=False, unconnected_gradients="zero")[0]
 
 
 def _altered(loss: Any, attributes: dict[str, Any]) -> Any:
@@ -350,19 +348,41 @@ class _Passes:
 
     def __init__(self, formula: _Formula) -> None:
         self.formula = formula
-        self.functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self.functions: dict[Any, Callable[..., Any]] = {}
         self.recent: collections.deque[Any] = collections.deque(maxlen=2 * EXACT)
         self.admitted: set[Any] = set()
         self.refused = False
 
+    def often(self, sizes: Any) -> bool:
+        """Whether something of these sizes, which is here, has been here often of late."""
+        self.recent.append(sizes)
+        return self.recent.count(sizes) >= _OFTEN
+
     def admits(self, *shapes: Any, at_once: bool = False) -> np.bool_:
         """Whether to compile for tensors of these shapes: for a few that come often, or at once."""
         sizes = tuple(tuple(int(size) for size in shape) for shape in shapes)
-        self.recent.append(sizes)
-        often = at_once or self.recent.count(sizes) >= _OFTEN
+        often = self.often(sizes) or at_once
         if often and math.prod(sizes[0]) >= LARGE and len(self.admitted) < EXACT:
             self.admitted.add(sizes)
         return np.bool_(sizes in self.admitted)
+
+    def where_admitted(self, one_pass: Callable[..., Any], *tensors: Any) -> Any:
+        """What is compiled, for each size by itself, where the sizes, seen as it runs, are admitted."""
+        import tensorflow as tf
+
+        sizes = [tf.shape(tensor) for tensor in tensors[len(self.formula.moving) :]]
+        admitted = tf.ensure_shape(tf.numpy_function(self.admits, sizes, tf.bool), ())
+        return tf.cond(admitted, lambda: one_pass(*tensors), lambda: self.formula.with_slopes(*tensors))
+
+    def traced(self) -> Callable[..., Any]:
+        """A function for any sizes that is not compiled: one call from Python."""
+        import tensorflow as tf
+
+        if "traced" not in self.functions:
+            with tf.init_scope():
+                function = tf.function(self.formula.with_slopes, autograph=False)
+                self.functions["traced"] = function.get_concrete_function(*self.formula.specs)
+        return self.functions["traced"]
 
     def compiled(self, shapes: tuple[Any, ...]) -> Callable[..., Any] | None:
         """The function for these shapes, or None where XLA cannot compile it."""
@@ -370,10 +390,9 @@ class _Passes:
 
         if self.refused or shapes in self.functions:
             return self.functions.get(shapes)
-        kinds = [kind for kind in self.formula.kinds if kind]
-        moving = [tf.TensorSpec(*kind) for _, kind in self.formula.moving]
-        specs = [tf.TensorSpec(shape, kind.dtype) for shape, kind in zip(shapes, kinds, strict=True)]
-        some = [tf.TensorSpec(shape, spec.dtype) for shape, spec in zip(_some_sizes(shapes), specs, strict=True)]
+        moving, rest = self.formula.specs[: len(self.formula.moving)], self.formula.specs[len(self.formula.moving) :]
+        specs = [tf.TensorSpec(shape, spec.dtype) for shape, spec in zip(shapes, rest, strict=True)]
+        some = [tf.TensorSpec(shape, spec.dtype) for shape, spec in zip(_some_sizes(shapes), rest, strict=True)]
         with tf.init_scope():
             function = tf.function(self.formula.with_slopes, jit_compile=True, autograph=False)
             try:
