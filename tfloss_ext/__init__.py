@@ -2,7 +2,7 @@
 """Loss functions for Keras by name, most of which it does not have. Importing this makes the names known to it."""
 
 from tfloss_ext import requirements  # noqa: F401 - first, for what it checks
-from tfloss_ext.base import Loss
+from tfloss_ext.base import BatchLoss, ClassLoss, Loss
 from tfloss_ext.boxes import CIoU, DIoU, GIoU, IoU
 from tfloss_ext.classification import (
     LDAM,
@@ -20,7 +20,7 @@ from tfloss_ext.classification import (
     Varifocal,
     WeightedKappa,
 )
-from tfloss_ext.embedding import Contrastive, Triplet
+from tfloss_ext.embedding import Contrastive, PairLoss, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.overlap import (
     MCC,
@@ -33,6 +33,7 @@ from tfloss_ext.overlap import (
     GeneralizedDice,
     Jaccard,
     Lovasz,
+    OverlapLoss,
     Tversky,
     UnifiedFocal,
     signed_distance_map,
@@ -57,12 +58,14 @@ __all__ = [
     "LDAM",
     "MCC",
     "Asymmetric",
+    "BatchLoss",
     "BiTempered",
     "Boundary",
     "CIoU",
     "CategoricalFocal",
     "Charbonnier",
     "ClDice",
+    "ClassLoss",
     "Contrastive",
     "Coral",
     "DIoU",
@@ -83,6 +86,8 @@ __all__ = [
     "LogitAdjusted",
     "Loss",
     "Lovasz",
+    "OverlapLoss",
+    "PairLoss",
     "Poly1",
     "QualityFocal",
     "Quantile",

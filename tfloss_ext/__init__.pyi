@@ -163,10 +163,46 @@ class Loss(_Declared):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self: ...
 
-class _ClassLoss(Loss):
+class ClassLoss(Loss):
+    """The family of losses over classes.
+
+    Targets are ids, `(B, ...)` or `(B, ..., 1)`, or one-hot or soft targets of `y_pred`'s shape, `(B, ..., C)`. `call`
+    gets numbers of `y_pred`'s shape whichever they are, and returns one value per sample or position.
+
+    With `takes_ids`, for losses that pick what they need, it gets ids as they are, int32 and each that of a class, and
+    dense targets in the type they have: integers and booleans are hard ones. With C == 1 all targets are dense.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Example:
+        >>> from tfloss_ext import ClassLoss
+        >>> class Brier(ClassLoss):
+        ...     def call(self, y_true, y_pred):
+        ...         return keras.ops.sum((y_pred - y_true) ** 2, axis=-1)
+        >>> probabilities = [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+        >>> print(f"{Brier()([0, 2], probabilities):.2f}, {Brier()([[1, 0, 0], [0, 0, 1]], probabilities):.2f}")
+        0.25, 0.25
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
     def classes(self, y_pred: Any) -> int: ...
 
-class LDAM(_ClassLoss):
+class _ClassificationLoss(ClassLoss): ...
+
+class LDAM(_ClassificationLoss):
     """Softmax crossentropy with a margin that is the larger the rarer the class, for long tails.
 
     `crossentropy(y, softmax(scale * (y_pred - y * m)))` with `m_c = max_margin * (min(n) / n_c)**(1/4)`: the margin is
@@ -216,7 +252,7 @@ class LDAM(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class _RegionLoss(_ClassLoss):
+class _RegionLoss(ClassLoss):
     from_logits: bool = _field(default=False, kw_only=True)
     multilabel: bool = _field(default=False, kw_only=True)
     per_image: bool = _field(default=True, kw_only=True)
@@ -238,12 +274,52 @@ class _PerClassLoss(_RegionLoss):
     )
     def over_classes(self, costs: Any, present: Any = None) -> Any: ...
 
-class _OverlapLoss(_PerClassLoss):
+class OverlapLoss(_PerClassLoss):
+    """The family of losses made of sums over the positions, class by class: one minus a ratio of them.
+
+    The ratio is Dice's where a subclass defines no `cost(sums)` of its own.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
+            Defaults to `False`.
+        multilabel: The classes do not exclude each other. Defaults to `False`.
+        per_image: Sum over each image, or over the whole batch, where every image then has the loss of the batch.
+            Defaults to `True`.
+        include_background: Whether class 0 counts; False needs C > 1. Defaults to `True`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out of the sums.
+            Defaults to `None`.
+        class_weights: A number or a list of numbers, >= 0, or None. One number per class that counts, for a
+            weighted mean. Defaults to `None`.
+        smooth: >= 0. The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.
+            Defaults to `1e-06`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
     smooth: float = _field(default=1e-06, kw_only=True)
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        multilabel: bool = False,
+        per_image: bool = True,
+        include_background: bool = True,
+        ignore_class: int | None = None,
+        class_weights: float | Sequence[float] | _Array | None = None,
+        smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
     def cost(self, sums: Sums) -> Any: ...
     def one_minus(self, wrong: Any, right: Any) -> Any: ...
 
-class MCC(_OverlapLoss):
+class MCC(OverlapLoss):
     """One minus Matthews' correlation coefficient of the predicted and the true region, averaged over the classes.
 
     `1 - (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN))` for each class, with soft counts over the
@@ -300,7 +376,7 @@ class MCC(_OverlapLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Asymmetric(_ClassLoss):
+class Asymmetric(_ClassificationLoss):
     """Binary crossentropy of many labels at once, in which easy negatives count less than easy positives, or nothing.
 
     Every element is a binary decision of its own: `y (1-p)**gamma_pos (-log p) + (1-y) q**gamma_neg (-log(1-q))` with
@@ -351,7 +427,32 @@ class Asymmetric(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class BiTempered(_ClassLoss):
+class BatchLoss(Loss):
+    """The family of losses that couple the samples of a batch, with one value per sample, `(B,)`.
+
+    `call(y_true, y_pred, kept)` leaves out the samples that the mask `kept` does not name (None names all): their value
+    is 0, and the mean of the values over the whole batch is the loss of those that are left. They hold zeros.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any: ...
+
+class BiTempered(_ClassificationLoss):
     """Crossentropy with a bounded loss and a heavy-tailed softmax, for labels of which some are wrong.
 
     `sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2 - t1) - p_c**(2 - t1)) / (2 - t1)`, with
@@ -504,7 +605,7 @@ class CIoU(_BoxLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class CategoricalFocal(_ClassLoss):
+class CategoricalFocal(_ClassificationLoss):
     """Crossentropy over exclusive classes that easy examples hardly enter.
 
     `sum_c alpha_c y_c (1 - p_c)**gamma (-log p_c)` at each position.
@@ -613,7 +714,7 @@ class Charbonnier(_ErrorLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class ClDice(_OverlapLoss):
+class ClDice(OverlapLoss):
     """Dice mixed with the Dice of the skeletons, so that thin structures stay connected.
 
     `(1 - alpha) Dice + alpha (1 - clDice)` for each class. clDice is the harmonic mean of the share of the predicted
@@ -727,7 +828,7 @@ class Contrastive(_EmbeddingLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Coral(_ClassLoss):
+class Coral(_ClassificationLoss):
     """Crossentropy for ranks: each logit says whether the rank lies above one of the thresholds.
 
     `sum_k crossentropy(1[rank > k], sigmoid(z_k))` over the thresholds k = 0, ..., K-2 between K ranks. The ranks come
@@ -804,7 +905,7 @@ class DIoU(_BoxLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Dice(_OverlapLoss):
+class Dice(OverlapLoss):
     """One minus the Dice coefficient of the predicted and the true region, averaged over the classes.
 
     `1 - (2I + s) / (P + Y + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
@@ -863,7 +964,7 @@ class Dice(_OverlapLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class _MixedLoss(_OverlapLoss):
+class _MixedLoss(OverlapLoss):
     def mixed(
         self,
         y_true: Any,
@@ -1050,7 +1151,7 @@ class Expectile(_ErrorLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Focal(_ClassLoss):
+class Focal(_ClassificationLoss):
     """Binary crossentropy that easy examples hardly enter, for rare positives.
 
     Every element is a binary decision of its own: `a_t * (1 - p_t)**gamma * crossentropy`, averaged over the last axis,
@@ -1109,7 +1210,7 @@ class Focal(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Tversky(_OverlapLoss):
+class Tversky(OverlapLoss):
     """One minus the Tversky index: an overlap in which false positives and false negatives weigh differently.
 
     `1 - (I + s) / (I + alpha FP + beta FN + s)` for each class, with FP = P - I and FN = Y - I. Both 0.5: Dice; both 1:
@@ -1368,7 +1469,7 @@ class GeneralRobust(_ErrorLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class GeneralizedCrossentropy(_ClassLoss):
+class GeneralizedCrossentropy(_ClassificationLoss):
     """Between crossentropy, which learns fast, and the mean absolute error, which forgives noisy labels.
 
     `(1 - p_t**q) / q` with `p_t = sum_c y_c p_c`: crossentropy as q goes to 0, and `1 - p_t` at q = 1, half the
@@ -1514,7 +1615,7 @@ class IoU(_BoxLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Jaccard(_OverlapLoss):
+class Jaccard(OverlapLoss):
     """One minus the intersection over union of the predicted and the true region, averaged over the classes.
 
     `1 - (I + s) / (P + Y - I + s)` for each class, I, P and Y being the sums of p*y, p and y over an image's positions.
@@ -1609,7 +1710,7 @@ class LogCosh(_ErrorLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class LogitAdjusted(_ClassLoss):
+class LogitAdjusted(_ClassificationLoss):
     """Softmax crossentropy that asks of a frequent class a lead in proportion to its frequency, for long tails.
 
     `crossentropy(y, softmax(y_pred + tau * log(class_priors)))`: a classifier trained so is balanced over the classes
@@ -1712,7 +1813,39 @@ class Lovasz(_PerClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Poly1(_ClassLoss):
+class PairLoss(BatchLoss, _EmbeddingLoss):
+    """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
+
+    A subclass gives `kernel()`, the maths of one anchor as `pairs` describes it. The values are scaled so that their
+    mean is the mean over all that the kernel counts.
+
+    Args:
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
+    cross_replica: bool = _field(default=True, kw_only=True)
+    block_size: int | None = _field(default=None, kw_only=True)
+    def __init__(
+        self,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def kernel(self) -> Any: ...
+
+class Poly1(_ClassificationLoss):
     """Crossentropy over exclusive classes whose first polynomial term counts for more.
 
     `crossentropy + epsilon * (1 - p_t)`, with `p_t = sum_c y_c p_c`: of the expansion of -log p_t in powers of
@@ -1764,7 +1897,7 @@ class Poly1(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class QualityFocal(_ClassLoss):
+class QualityFocal(_ClassificationLoss):
     """Crossentropy with a soft quality as its target, turned down where the prediction is close to it.
 
     Every element is a binary decision of its own: `abs(y - p)**beta * crossentropy(y, p)`, averaged over the last axis.
@@ -1849,7 +1982,7 @@ class Quantile(_ErrorLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Sparsemax(_ClassLoss):
+class Sparsemax(_ClassificationLoss):
     """The loss whose gradient is sparsemax minus target: 0 as soon as the true class leads by 1.
 
     `-y.z + sum_{c in S} (z_c**2 - tau**2) / 2 + y.y / 2`, with S and tau the support and the threshold of
@@ -1891,7 +2024,7 @@ class Sparsemax(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class SymmetricCrossentropy(_ClassLoss):
+class SymmetricCrossentropy(_ClassificationLoss):
     """Crossentropy plus its reverse, in which the labels are what is uncertain, for noisy labels.
 
     `alpha * CE + beta * RCE` with `RCE = -sum_c p_c max(log y_c, -4)`, which for hard targets is 4 times the
@@ -1942,15 +2075,7 @@ class SymmetricCrossentropy(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class _BatchLoss(Loss):
-    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any: ...
-
-class _PairLoss(_BatchLoss, _EmbeddingLoss):
-    cross_replica: bool = _field(default=True, kw_only=True)
-    block_size: int | None = _field(default=None, kw_only=True)
-    def kernel(self) -> Any: ...
-
-class Triplet(_PairLoss):
+class Triplet(PairLoss):
     """Brings samples of one id closer to each other than to samples of other ids, by a margin.
 
     `max(d(anchor, positive) - d(anchor, negative) + margin, 0)`, for triplets mined in the batch or given.
@@ -2129,7 +2254,7 @@ class UnifiedFocal(_MixedLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Varifocal(_ClassLoss):
+class Varifocal(_ClassificationLoss):
     """Crossentropy with a soft quality as its target: positives weighed by their quality, easy negatives turned down.
 
     Every element is a binary decision of its own: `q * crossentropy(q, p)` for a quality `q > 0` and
@@ -2177,7 +2302,7 @@ class Varifocal(_ClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class WeightedKappa(_BatchLoss, _ClassLoss):
+class WeightedKappa(BatchLoss, _ClassificationLoss):
     """The logarithm of one minus Cohen's weighted kappa, for ordered classes: confusions cost by their distance.
 
     `log(O / E + epsilon)`: O the sum over the batch of `w_tj p_j`, t the true class, and E what O would be on average
@@ -2823,12 +2948,14 @@ __all__ = [
     "LDAM",
     "MCC",
     "Asymmetric",
+    "BatchLoss",
     "BiTempered",
     "Boundary",
     "CIoU",
     "CategoricalFocal",
     "Charbonnier",
     "ClDice",
+    "ClassLoss",
     "Contrastive",
     "Coral",
     "DIoU",
@@ -2849,6 +2976,8 @@ __all__ = [
     "LogitAdjusted",
     "Loss",
     "Lovasz",
+    "OverlapLoss",
+    "PairLoss",
     "Poly1",
     "QualityFocal",
     "Quantile",

@@ -228,8 +228,20 @@ class Loss(Declared):
 class ClassLoss(Loss):
     """The family of losses over classes.
 
-    `call` gets either ids, integers of `y_pred`'s shape without its last axis, or dense targets of `y_pred`'s shape,
-    which keep an integer or boolean type where they have one: that says they are hard. With C == 1 they are dense.
+    Targets are ids, `(B, ...)` or `(B, ..., 1)`, or one-hot or soft targets of `y_pred`'s shape, `(B, ..., C)`. `call`
+    gets numbers of `y_pred`'s shape whichever they are, and returns one value per sample or position.
+
+    With `takes_ids`, for losses that pick what they need, it gets ids as they are, int32 and each that of a class, and
+    dense targets in the type they have: integers and booleans are hard ones. With C == 1 all targets are dense.
+
+    Example:
+        >>> from tfloss_ext import ClassLoss
+        >>> class Brier(ClassLoss):
+        ...     def call(self, y_true, y_pred):
+        ...         return keras.ops.sum((y_pred - y_true) ** 2, axis=-1)
+        >>> probabilities = [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+        >>> print(f"{Brier()([0, 2], probabilities):.2f}, {Brier()([[1, 0, 0], [0, 0, 1]], probabilities):.2f}")
+        0.25, 0.25
     """
 
     task = "classification"
@@ -238,6 +250,7 @@ class ClassLoss(Loss):
 
     # Whether every element is a decision of its own, however many classes there are.
     independent = False
+    takes_ids = False
 
     def read_targets(self, y_true: Any) -> Any:
         if y_true is None:
@@ -272,8 +285,12 @@ class ClassLoss(Loss):
     def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
         rank = 0 if self.couples else len(self.value_shape(y_pred))
         if labels.are_ids(y_true, y_pred):
-            return screening.ids(y_true, self.classes(y_pred), rank)
-        return y_true, screening.shares(y_true, rank)
+            y_true, mark = screening.ids(y_true, self.classes(y_pred), rank)
+        else:
+            mark = screening.shares(y_true, rank)
+        if not self.takes_ids:
+            y_true = ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype)
+        return y_true, mark
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
         width = classes if classes is not None else self._width()

@@ -17,7 +17,13 @@ from tfloss_ext.parameters import choice, flag, number, numbers, whole
 LOG_OF_ZERO = -4.0
 
 
-class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
+class ClassificationLoss(ClassLoss):
+    """The family of losses over classes that pick what they need of ids."""
+
+    takes_ids = True
+
+
+class Focal(ClassificationLoss, key="focal", aliases=("binary_focal",)):
     """Binary crossentropy that easy examples hardly enter, for rare positives.
 
     Every element is a binary decision of its own: `a_t * (1 - p_t)**gamma * crossentropy`, averaged over the last axis,
@@ -69,7 +75,7 @@ class Focal(ClassLoss, key="focal", aliases=("binary_focal",)):
         return binary_focal(target, y_pred, self.gamma, self.alpha)
 
 
-class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_categorical_focal",)):
+class CategoricalFocal(ClassificationLoss, key="categorical_focal", aliases=("sparse_categorical_focal",)):
     """Crossentropy over exclusive classes that easy examples hardly enter.
 
     `sum_c alpha_c y_c (1 - p_c)**gamma (-log p_c)` at each position.
@@ -122,7 +128,7 @@ class CategoricalFocal(ClassLoss, key="categorical_focal", aliases=("sparse_cate
         )
 
 
-class Poly1(ClassLoss, key="poly1"):
+class Poly1(ClassificationLoss, key="poly1"):
     """Crossentropy over exclusive classes whose first polynomial term counts for more.
 
     `crossentropy + epsilon * (1 - p_t)`, with `p_t = sum_c y_c p_c`: of the expansion of -log p_t in powers of
@@ -176,7 +182,7 @@ class Poly1(ClassLoss, key="poly1"):
         return values + self.epsilon * (1.0 - self.label_smoothing) * rest
 
 
-class LogitAdjusted(ClassLoss, key="logit_adjusted"):
+class LogitAdjusted(ClassificationLoss, key="logit_adjusted"):
     """Softmax crossentropy that asks of a frequent class a lead in proportion to its frequency, for long tails.
 
     `crossentropy(y, softmax(y_pred + tau * log(class_priors)))`: a classifier trained so is balanced over the classes
@@ -216,7 +222,7 @@ class LogitAdjusted(ClassLoss, key="logit_adjusted"):
         )
 
 
-class LDAM(ClassLoss, key="ldam"):
+class LDAM(ClassificationLoss, key="ldam"):
     """Softmax crossentropy with a margin that is the larger the rarer the class, for long tails.
 
     `crossentropy(y, softmax(scale * (y_pred - y * m)))` with `m_c = max_margin * (min(n) / n_c)**(1/4)`: the margin is
@@ -257,7 +263,7 @@ class LDAM(ClassLoss, key="ldam"):
         return crossentropy.categorical(y_true, y_pred, crossentropy.PLAIN, from_logits=True, adjustment=adjustment)
 
 
-class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
+class SymmetricCrossentropy(ClassificationLoss, key="symmetric_crossentropy"):
     """Crossentropy plus its reverse, in which the labels are what is uncertain, for noisy labels.
 
     `alpha * CE + beta * RCE` with `RCE = -sum_c p_c max(log y_c, -4)`, which for hard targets is 4 times the
@@ -313,7 +319,7 @@ class SymmetricCrossentropy(ClassLoss, key="symmetric_crossentropy"):
         return -ops.sum(p * logs, axis=-1)
 
 
-class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
+class GeneralizedCrossentropy(ClassificationLoss, key="generalized_crossentropy"):
     """Between crossentropy, which learns fast, and the mean absolute error, which forgives noisy labels.
 
     `(1 - p_t**q) / q` with `p_t = sum_c y_c p_c`: crossentropy as q goes to 0, and `1 - p_t` at q = 1, half the
@@ -347,7 +353,7 @@ class GeneralizedCrossentropy(ClassLoss, key="generalized_crossentropy"):
         return crossentropy.generalized(y_true, y_pred, self.q, from_logits=self.from_logits)
 
 
-class Asymmetric(ClassLoss, key="asymmetric"):
+class Asymmetric(ClassificationLoss, key="asymmetric"):
     """Binary crossentropy of many labels at once, in which easy negatives count less than easy positives, or nothing.
 
     Every element is a binary decision of its own: `y (1-p)**gamma_pos (-log p) + (1-y) q**gamma_neg (-log(1-q))` with
@@ -391,7 +397,7 @@ class Asymmetric(ClassLoss, key="asymmetric"):
         )
 
 
-class QualityFocal(ClassLoss, key="quality_focal"):
+class QualityFocal(ClassificationLoss, key="quality_focal"):
     """Crossentropy with a soft quality as its target, turned down where the prediction is close to it.
 
     Every element is a binary decision of its own: `abs(y - p)**beta * crossentropy(y, p)`, averaged over the last axis.
@@ -427,7 +433,7 @@ class QualityFocal(ClassLoss, key="quality_focal"):
         return crossentropy.quality_focal(target, y_pred, self.beta, from_logits=self.from_logits)
 
 
-class Varifocal(ClassLoss, key="varifocal"):
+class Varifocal(ClassificationLoss, key="varifocal"):
     """Crossentropy with a soft quality as its target: positives weighed by their quality, easy negatives turned down.
 
     Every element is a binary decision of its own: `q * crossentropy(q, p)` for a quality `q > 0` and
@@ -463,7 +469,7 @@ class Varifocal(ClassLoss, key="varifocal"):
         return crossentropy.varifocal(target, y_pred, self.alpha, self.gamma, from_logits=self.from_logits)
 
 
-class Coral(ClassLoss, key="coral"):
+class Coral(ClassificationLoss, key="coral"):
     """Crossentropy for ranks: each logit says whether the rank lies above one of the thresholds.
 
     `sum_k crossentropy(1[rank > k], sigmoid(z_k))` over the thresholds k = 0, ..., K-2 between K ranks. The ranks come
@@ -515,7 +521,7 @@ class Coral(ClassLoss, key="coral"):
         return crossentropy.ordinal_from_logits(y_true, y_pred)
 
 
-class WeightedKappa(BatchLoss, ClassLoss, key="weighted_kappa"):
+class WeightedKappa(BatchLoss, ClassificationLoss, key="weighted_kappa"):
     """The logarithm of one minus Cohen's weighted kappa, for ordered classes: confusions cost by their distance.
 
     `log(O / E + epsilon)`: O the sum over the batch of `w_tj p_j`, t the true class, and E what O would be on average
@@ -582,7 +588,7 @@ def _log_ratio(penalty: Any, mean: Any, p: Any, epsilon: float) -> Any:
     return gradients.with_gradient(lambda p: ops.log(terms(p)[0] + epsilon), backward)(p)
 
 
-class Sparsemax(ClassLoss, key="sparsemax_loss"):
+class Sparsemax(ClassificationLoss, key="sparsemax_loss"):
     """The loss whose gradient is sparsemax minus target: 0 as soon as the true class leads by 1.
 
     `-y.z + sum_{c in S} (z_c**2 - tau**2) / 2 + y.y / 2`, with S and tau the support and the threshold of
@@ -614,7 +620,7 @@ class Sparsemax(ClassLoss, key="sparsemax_loss"):
         return simplex.sparsemax_loss(*labels.two_classes(y_true, y_pred, from_logits=True))
 
 
-class BiTempered(ClassLoss, key="bi_tempered"):
+class BiTempered(ClassificationLoss, key="bi_tempered"):
     """Crossentropy with a bounded loss and a heavy-tailed softmax, for labels of which some are wrong.
 
     `sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2 - t1) - p_c**(2 - t1)) / (2 - t1)`, with

@@ -24,6 +24,7 @@ class RegionLoss(ClassLoss):
     """
 
     task = "segmentation"
+    takes_ids = True
 
     from_logits: bool = flag(
         default=False,
