@@ -17,6 +17,7 @@ import tfloss_ext
 from tfloss_ext import registry
 from tfloss_ext.base import BatchLoss
 from tfloss_ext.boxes import BoxLoss
+from tfloss_ext.embedding import EmbeddingLoss
 from tfloss_ext.overlap import RegionLoss
 from tfloss_ext.regression import ErrorLoss, RegressionLoss
 
@@ -147,7 +148,7 @@ def _aligned(case: Case):
 
 def couples_positions(case: Case) -> bool:
     """Whether ignored positions leave sums rather than the mean over the values."""
-    return hasattr(case.loss(), "per_image")
+    return isinstance(case.loss(), RegionLoss)
 
 
 # Weights
@@ -158,8 +159,8 @@ def test_sample_weight_weighs_samples_whatever_the_rank(case):
     loss = case.loss(reduction=None)
     values = to_numpy(loss(case.y_true, case.y_pred))
     weight = np.linspace(0.5, 2.0, len(values)).astype("float32")
-    if case.couples and hasattr(loss, "per_image"):
-        return  # There a weight is the share of the image in the sums.
+    if case.couples and couples_positions(case):
+        pytest.skip("a weight is the share of the image in the sums")
     expected = values * weight.reshape(-1, *[1] * (values.ndim - 1))
     np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight)), expected, rtol=1e-5)
     np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight[:, None])), expected, rtol=1e-5)
@@ -172,7 +173,7 @@ def test_sample_weight_weighs_samples_whatever_the_rank(case):
 def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
     """Even where it holds NaN: value and gradient are those of the batch without it."""
     if len(case.y_pred) < 2:
-        return
+        pytest.skip("one sample alone")
     dropped = np.zeros(len(case.y_pred), bool)
     dropped[:: max(len(dropped) - 1, 2)] = True
     loss = case.loss(reduction="sum")
@@ -192,7 +193,7 @@ def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
 @every_case()
 def test_a_masked_sample_is_as_good_as_cut_out(case):
     if len(case.y_pred) < 2:
-        return
+        pytest.skip("one sample alone")
     kept = np.ones(len(case.y_pred), bool)
     kept[1] = False
     y_pred = case.y_pred.copy()
@@ -232,7 +233,7 @@ def test_a_column_and_a_vector_are_aligned(key):
     if key in NEED_SEVERAL:
         with pytest.raises(ValueError, match=r"y_pred\.shape"):
             loss(y, p)
-        return
+        pytest.skip("refuses a single class")
     expected = to_numpy(loss(y[:, None], p[:, None]))
     assert expected.shape == (4,)
     for y_true, y_pred in ((y, p[:, None]), (y[:, None], p), (y, p)):
@@ -248,7 +249,7 @@ def extremes(case: Case) -> list[np.ndarray]:
     signs = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, 1.0, -1.0)
     if case.probabilities or getattr(loss, "from_logits", None) is False:
         return [np.zeros(shape), np.ones(shape), (signs + 1) / 2]
-    if hasattr(loss, "distance") and len(shape) < 3 and shape[-1:] != (3,):
+    if isinstance(loss, EmbeddingLoss) and len(shape) < 3 and shape[-1:] != (3,):
         return [np.zeros(shape), np.full(shape, 1e4)]
     return [np.zeros(shape), np.ones(shape), signs * 1e4, -signs * 1e4, np.full(shape, 1e4)]
 
