@@ -276,7 +276,7 @@ def test_half_precision_is_raised_inside(case):
     for dtype in (None, "float16", "bfloat16", "mixed_float16"):
         values = to_numpy(case.loss(reduction=None, dtype=dtype)(case.y_true, half))
         assert values.dtype == np.float32
-        np.testing.assert_array_equal(values, expected)
+        np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-7)
 
 
 # Everywhere
