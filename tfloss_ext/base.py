@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
@@ -213,13 +214,16 @@ class Loss(Declared):
             values = ops.where(ops.equal(weight, 0), ops.zeros((), values.dtype), values * weight)
         if self.reduction in (None, "none"):
             return values
-        loss = ops.squeeze(numerics.total(ops.reshape(values, (1, -1))), 0)
+        loss = numerics.total_of_all(values)
         if self.reduction == "sum":
             return loss
+        shape = tuple(values.shape)
         if self.reduction == "mean_with_sample_weight" and weight is not None:
             count = ops.sum(weight)
         elif mask is not None:
             count = ops.sum(ops.cast(ops.broadcast_to(mask, ops.shape(values)), values.dtype))
+        elif None not in shape:
+            return loss * (1.0 / max(math.prod(shape), 1))
         else:
             count = ops.cast(ops.size(values), values.dtype)
         return numerics.ratio(loss, count)

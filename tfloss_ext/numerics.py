@@ -177,6 +177,13 @@ def total(x: Any) -> Any:
     return with_gradient(forward, backward)(x)
 
 
+def total_of_all(x: Any) -> Any:
+    """The sum of all there is."""
+    if keras.backend.backend() != "tensorflow" or not fused():
+        return ops.sum(x)
+    return ops.squeeze(total(ops.reshape(x, (1, -1))), 0)
+
+
 def _sums_of_runs(x: Any) -> Any:
     length, rest = ops.shape(x)[1], tuple(ops.shape(x))[2:]
     # In runs that leave nothing over, if there are such: what is needed twice is not fused.
