@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times losses against Keras's at every kind of shape, on the backend that KERAS_BACKEND names.
 
-    KERAS_BACKEND=jax python benchmarks/grid.py [--quick] [--only dice focal] [--lengths]
+    KERAS_BACKEND=jax python benchmarks/grid.py [--quick] [--only dice focal] [--eager | --lengths]
 
-Forward plus backward: on TensorFlow in a graph and under XLA, on JAX compiled, on PyTorch as Python calls it. Ours and
-Keras's take turns; the ratio is that of the medians. `--lengths` trains over 200 lengths of a batch, compilation
-included, with the compiled pass and without it.
+Forward plus backward: on TensorFlow in a graph, in one whose batch is of unknown size as in `fit`, and under XLA; on
+JAX compiled, on PyTorch as Python calls it. Ours and Keras's take turns; the ratio is that of the medians. `--eager`
+calls TensorFlow from Python with small batches, `--lengths` trains over 200 lengths of a batch, compilation included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from keras import ops
 import tfloss_ext
 
 BACKEND = keras.backend.backend()
-MODES = {"tensorflow": ("graph", "XLA"), "jax": ("jit",), "torch": ("eager",)}[BACKEND]
+MODES = {"tensorflow": ("graph", "batch unknown", "XLA"), "jax": ("jit",), "torch": ("eager",)}[BACKEND]
 Data = tuple[Any, Any, Any]
 
 
@@ -137,26 +137,28 @@ def step(loss: Any, y_true: Any, y_pred: Any, mode: str) -> Callable[[], Any]:
     import tensorflow as tf
 
     y_true, y_pred = tf.constant(y_true), tf.constant(y_pred)
-    run = tf_step(loss, mode == "XLA")
+    signature = None
+    if mode == "batch unknown":
+        signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in (y_true, y_pred)]
+    run = tf_step(loss, mode == "XLA", signature, eager=mode == "eager")
     return lambda: run(y_true, y_pred)[1].numpy()
 
 
-def tf_step(loss: Any, xla: bool = False, signature: Any = None) -> Any:
+def tf_step(loss: Any, xla: bool = False, signature: Any = None, eager: bool = False) -> Any:
     import tensorflow as tf
 
-    @tf.function(jit_compile=xla, autograph=False, input_signature=signature)
     def run(y_true: Any, y_pred: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(y_pred)
             value = loss(y_true, y_pred)
         return value, tape.gradient(value, y_pred)
 
-    return run
+    return run if eager else tf.function(run, jit_compile=xla, autograph=False, input_signature=signature)
 
 
 def race(steps: list[Callable[[], Any]], rounds: int) -> list[float]:
     """The median time of each in milliseconds, taking turns, for a quarter of a minute at most."""
-    for each in steps * 2:
+    for each in steps * 4:
         each()
     times: list[list[float]] = [[] for _ in steps]
     end = time.perf_counter() + 15
@@ -191,6 +193,18 @@ def table(only: list[str] | None, quick: bool) -> None:
             print(f"| {name} | {' x '.join(map(str, shape))} | {' | '.join(cells)} |", flush=True)
     means = {mode: statistics.geometric_mean(found) for mode, found in ratios.items() if found}
     print("\nGeometric mean: " + ", ".join(f"{mean:.2f} ({mode})" for mode, mean in means.items()) + ".")
+
+
+def eager() -> None:
+    """Small batches called by Python, target checks included."""
+    print("| loss | shape | Keras ms | ours ms | times Keras's time |\n|---|---|---|---|---|")
+    small = {"focal": [(64, 1), (32, 10)], "dice": [(4, 16, 16, 1), (4, 16, 16, 3)], "log_cosh": [(64, 1)]}
+    small |= {"categorical_focal": [(32, 10)], "weighted_mse": [(64, 1)], "poly1": [(32, 10)]}
+    for name, (data, ours, theirs, _) in works().items():
+        for shape in small.get(name, []):
+            for_theirs, for_ours, y_pred = data(shape)
+            peer, own = race([step(theirs, for_theirs, y_pred, "eager"), step(ours, for_ours, y_pred, "eager")], 301)
+            print(f"| {name} | {' x '.join(map(str, shape))} | {peer:.2f} | {own:.2f} | **{own / peer:.2f}** |")
 
 
 def lengths() -> None:
@@ -230,10 +244,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", help="names of losses")
     parser.add_argument("--quick", action="store_true", help="no array above 2.5 million elements, fewer rounds")
+    parser.add_argument("--eager", action="store_true", help="small batches called by Python instead (TensorFlow)")
     parser.add_argument("--lengths", action="store_true", help="train over 200 lengths instead (TensorFlow)")
     arguments = parser.parse_args()
     if arguments.lengths:
         lengths()
+    elif arguments.eager:
+        eager()
     else:
         table(arguments.only, arguments.quick)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times every loss against its peer in one run and writes `docs/benchmarks.md`.
 
-    python benchmarks/report.py
+    python benchmarks/report.py                 everything: an hour on two cores
+    python benchmarks/report.py --parts shapes  a part of it, the rest of the page being left as it is
 
 Times are medians over rounds in which ours and the peer take turns, so that what else the machine does hits both.
 Memory is the peak of a process of its own above what it held before the first step, compilation included under XLA.
@@ -10,6 +11,7 @@ Memory is the peak of a process of its own above what it held before the first s
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import platform
 import statistics
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -30,7 +33,7 @@ ADDONS = {"semi_hard_1024": (10_190.0, 17_700.0)}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="*", help="names of works")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what to measure anew")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--memory-of", nargs=3, metavar=("WORK", "WHO", "XLA"), help="measure this alone, and print it")
     parser.add_argument("--monai", metavar="PYTHON", help="that of an environment made as monai_dice.py says")
@@ -40,21 +43,25 @@ def main() -> None:
         name, who, xla = arguments.memory_of
         print(peak_memory(name, who, xla == "1"))
         return
-    from work import WORKS
-
-    lines = heading()
-    for name in arguments.only or WORKS:
-        for xla in (False, True):
-            lines.append(row(name, xla, arguments.rounds))
-            print(lines[-1], flush=True)
-    if not arguments.only:
-        lines += where_the_time_goes()
-    if arguments.monai:
-        lines += beside_monai(arguments.monai)
-    if not arguments.only:
-        lines += ["", (HERE / "shortfalls.md").read_text(encoding="utf-8").rstrip()]
+    page = sections(arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else "")
+    for part in arguments.parts:
+        if part != "monai" or arguments.monai:
+            title, measure = PARTS[part]
+            page[title] = measure(arguments)
+    in_order = [title for title, _ in PARTS.values() if title in page]
+    text = [*heading(), *(line for title in in_order for line in ("", f"## {title}", "", *page[title]))]
+    text += ["", (HERE / "shortfalls.md").read_text(encoding="utf-8").rstrip(), ""]
     arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    arguments.out.write_text("\n".join(text), encoding="utf-8")
+
+
+def sections(page: str) -> dict[str, list[str]]:
+    """The parts of a page by their titles, as they were measured before."""
+    found = {}
+    for part in page.split("\n## ")[1:]:
+        title, _, text = part.partition("\n")
+        found[title] = text.strip().splitlines()
+    return found
 
 
 def heading() -> list[str]:
@@ -64,47 +71,75 @@ def heading() -> list[str]:
     return [
         "# Benchmarks",
         "",
-        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (half an hour on two cores),",
-        'which needs `pip install -e ".[benchmarks,test]"`; `pytest benchmarks` gives the spread of each time.',
+        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (an hour on two cores; parts of",
+        'it by `--parts`), which needs `pip install -e ".[benchmarks,test]"`; `pytest benchmarks` gives the spread.',
         "",
         f"Here: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}. Times are medians of rounds in which ours and the",
-        "peer take turns, memory the peak above what the process held before the first step, compilation included. The",
-        "peer is Keras's loss of that kind; of triplets it is TensorFlow Addons, timed by `benchmarks/tfa.py` in an",
-        "environment of its own on the same machine. In brackets: the least that is wanted, and the aim. The floor is",
-        "what no loss can do without, compiled and timed in the same rounds: targets and predictions read once, the",
-        "gradient written once, and for each prediction as many exponentials and logarithms as the maths needs.",
+        "peer take turns. More than 1 times as fast is faster than the peer.",
+    ]
+
+
+def over_shapes(arguments: argparse.Namespace) -> list[str]:
+    """Each loss at every kind of shape, on each backend that is installed."""
+    lines = [
+        "Each loss beside Keras's of that kind: Focal beside BinaryFocalCrossentropy, and Poly1, Asymmetric and",
+        "QualityFocal beside the plain crossentropy. By `benchmarks/grid.py`.",
+    ]
+    for backend, title in {"tensorflow": "TensorFlow", "jax": "JAX, compiled", "torch": "PyTorch, eager"}.items():
+        if importlib.util.find_spec(backend):
+            lines += ["", f"### {title}", "", *grid(backend)]
+    lines += [
+        "",
+        "### Called by Python, small batches, TensorFlow",
+        "",
+        *grid("tensorflow", "--eager"),
+        "",
+        "### Batches of many lengths, TensorFlow",
+        "",
+        "Seconds of 400 steps of Focal in a graph, over 200 lengths of a batch that each come twice, tracing and",
+        "compiling included. Shapes are compiled where they come three times among the last sixteen.",
+        "",
+        *grid("tensorflow", "--lengths"),
+    ]
+    return lines
+
+
+def grid(backend: str, *options: str) -> list[str]:
+    command, environment = [sys.executable, str(HERE / "grid.py"), *options], {**os.environ, "KERAS_BACKEND": backend}
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE, env=environment)
+    print(run.stdout, flush=True)
+    return run.stdout.strip().splitlines()
+
+
+def every_loss(arguments: argparse.Namespace) -> list[str]:
+    from work import WORKS
+
+    lines = [
+        "Memory is the peak above what the process held before the first step, compilation included. The peer is",
+        "Keras's loss of that kind; of triplets it is TensorFlow Addons, timed by `benchmarks/tfa.py` in an environment",
+        "of its own on the same machine. In brackets: the least that is wanted, and the aim. The floor is what no loss",
+        "can do without, compiled and timed in the same rounds: targets and predictions read once, the gradient written",
+        "once, and for each prediction as many exponentials and logarithms as the maths needs.",
         "",
         "| work | XLA | peer ms | ours ms | times as fast (least, aim) | floor ms | peer MiB | ours MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    for name in WORKS:
+        for xla in (False, True):
+            lines.append(row(name, xla, arguments.rounds))
+            print(lines[-1], flush=True)
+    return lines
 
 
-def where_the_time_goes() -> list[str]:
-    from kernels import table
-
-    return [
-        "",
-        "## What the time of Dice goes to, outside XLA",
-        "",
-        "By TensorFlow's profiler (`python benchmarks/kernels.py dice`), which adds some time of its own. Each kernel",
-        "reads and writes whole arrays, and a graph fuses none of them: XLA does, which is what it gains.",
-        "",
-        *table("dice"),
-    ]
-
-
-def beside_monai(python: str) -> list[str]:
+def beside_monai(arguments: argparse.Namespace) -> list[str]:
     """MONAI's figures, from its own environment, beside ours of the same shapes."""
     from work import monai_works
 
-    command = [python, str(HERE / "monai_dice.py")]
+    command = [arguments.monai, str(HERE / "monai_dice.py")]
     run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE)
     theirs = [line.rsplit(None, 1) for line in run.stdout.splitlines()]
     lines = [
-        "",
-        "## Beside MONAI on PyTorch",
-        "",
         "The same logits and ids, forward plus backward, MONAI timed by `benchmarks/monai_dice.py` in an environment",
         "of its own in the same run. It keeps the channels in front, where no transposition is needed.",
         "",
@@ -116,6 +151,13 @@ def beside_monai(python: str) -> list[str]:
         lines.append(f"| {title} | {time_there} | {ours[0]:.1f} | {ours[1]:.1f} |")
         print(lines[-1], flush=True)
     return lines
+
+
+PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], list[str]]]] = {
+    "shapes": ("Over the shapes people use", over_shapes),
+    "losses": ("Every loss, with its floor and memory", every_loss),
+    "monai": ("Beside MONAI on PyTorch", beside_monai),
+}
 
 
 def row(name: str, xla: bool, rounds: int) -> str:
