@@ -71,8 +71,8 @@ def heading() -> list[str]:
     return [
         "# Benchmarks",
         "",
-        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (an hour on two cores; parts of",
-        'it by `--parts`), which needs `pip install -e ".[benchmarks,test]"`; `pytest benchmarks` gives the spread.',
+        "Forward plus backward, float32, CPU. Repeat with `python benchmarks/report.py` (an hour on two cores; parts",
+        'of it by `--parts`), which needs `pip install -e ".[benchmarks,test]"`; `pytest benchmarks` gives the spread.',
         "",
         f"Here: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}. Times are medians of rounds in which ours and the",
@@ -117,10 +117,10 @@ def every_loss(arguments: argparse.Namespace) -> list[str]:
 
     lines = [
         "Memory is the peak above what the process held before the first step, compilation included. The peer is",
-        "Keras's loss of that kind; of triplets it is TensorFlow Addons, timed by `benchmarks/tfa.py` in an environment",
-        "of its own on the same machine. In brackets: the least that is wanted, and the aim. The floor is what no loss",
-        "can do without, compiled and timed in the same rounds: targets and predictions read once, the gradient written",
-        "once, and for each prediction as many exponentials and logarithms as the maths needs.",
+        "Keras's loss of that kind; of triplets it is TensorFlow Addons, timed by `benchmarks/tfa.py` in an",
+        "environment of its own on the same machine. In brackets: the least that is wanted, and the aim. The floor is",
+        "what no loss can do without, compiled and timed in the same rounds: targets and predictions read once, the",
+        "gradient written once, and for each prediction as many exponentials and logarithms as the maths needs.",
         "",
         "| work | XLA | peer ms | ours ms | times as fast (least, aim) | floor ms | peer MiB | ours MiB |",
         "|---|---|---|---|---|---|---|---|",
