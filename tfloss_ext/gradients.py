@@ -30,8 +30,8 @@ SLICE_ELEMENTS = 2**18
 LARGE = 2**13
 # For so many shapes of a kind a loss is compiled: executables are never evicted.
 EXACT = 8
-# So often among the last 2 * EXACT, where they come as they like.
-_OFTEN = 3
+# So often among the last 2 * EXACT, where they come as they like; and small ones, of which Python asks one by one.
+_OFTEN, _OFTEN_SMALL = 3, 8
 # As many losses, by their hyper-parameters and widths, are kept.
 _KEPT = 64
 
@@ -207,7 +207,7 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
     eager, known = tf.executing_eagerly(), all(None not in shape for shape in shapes)
     if eager and math.prod(shapes[0]) < LARGE:
-        one_pass = passes.traced() if passes.often("small") else None
+        one_pass = passes.traced() if passes.often("small", _OFTEN_SMALL) else None
     else:
         one_pass = passes.compiled(shapes) if not known or passes.admits(*shapes, at_once=not eager) else None
     if one_pass is None:
@@ -353,15 +353,15 @@ class _Passes:
         self.admitted: set[Any] = set()
         self.refused = False
 
-    def often(self, sizes: Any) -> bool:
-        """Whether something of these sizes, which is here, has been here often of late."""
+    def often(self, sizes: Any, times: int) -> bool:
+        """Whether something of these sizes, which is here, has been here so often of late."""
         self.recent.append(sizes)
-        return self.recent.count(sizes) >= _OFTEN
+        return self.recent.count(sizes) >= times
 
     def admits(self, *shapes: Any, at_once: bool = False) -> np.bool_:
         """Whether to compile for tensors of these shapes: for a few that come often, or at once."""
         sizes = tuple(tuple(int(size) for size in shape) for shape in shapes)
-        often = self.often(sizes) or at_once
+        often = self.often(sizes, _OFTEN) or at_once
         if often and math.prod(sizes[0]) >= LARGE and len(self.admitted) < EXACT:
             self.admitted.add(sizes)
         return np.bool_(sizes in self.admitted)
