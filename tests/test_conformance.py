@@ -254,7 +254,7 @@ def extremes(case: Case) -> list[np.ndarray]:
     return [np.zeros(shape), np.ones(shape), signs * 1e4, -signs * 1e4, np.full(shape, 1e4)]
 
 
-@every_case_in(COMPILED)
+@every_case_in(COMPILED, thin=True)
 def test_extremes_give_finite_values_and_gradients(case, mode):
     y_preds = [y_pred.astype("float32") for y_pred in extremes(case)]
     for value, gradient in values_and_gradients(case.loss(), case.y_true, y_preds, mode=mode):
@@ -269,7 +269,7 @@ def test_a_batch_of_one_is_finite(case):
     assert np.isfinite(gradient).all()
 
 
-@every_case()
+@every_case(thin=True)
 def test_half_precision_is_raised_inside(case):
     half = case.y_pred.astype("float16")
     expected = to_numpy(case.loss(reduction=None)(case.y_true, half.astype("float32")))
@@ -283,7 +283,7 @@ def test_half_precision_is_raised_inside(case):
 
 
 @pytest.mark.tensorflow
-@every_case_in(["graph", "xla"])
+@every_case_in(["graph", "xla"], thin=True)
 def test_unknown_batch_size(case, mode):
     import tensorflow as tf
 
