@@ -22,6 +22,7 @@ from tfloss_ext.classification import (
 )
 from tfloss_ext.embedding import Contrastive, PairLoss, Triplet
 from tfloss_ext.gradients import set_compiled
+from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
     MCC,
     Boundary,
@@ -36,7 +37,6 @@ from tfloss_ext.overlap import (
     OverlapLoss,
     Tversky,
     UnifiedFocal,
-    signed_distance_map,
 )
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.registry import get, names

@@ -541,6 +541,7 @@ class Boundary(_PerClassLoss):
 
     Example:
         >>> import numpy as np
+        >>> from tfloss_ext import signed_distance_map
         >>> mask = np.array([[[0, 0, 1, 1, 0]]])
         >>> maps = signed_distance_map(mask)
         >>> print(f"{Boundary()(maps, mask[..., None] * 1.0):.4f}, {Boundary()(maps, 1.0 - mask[..., None]):.4f}")

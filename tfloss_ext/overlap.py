@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import labels, numerics, regions, screening, shapes
+from tfloss_ext import labels, lovasz, morphology, numerics, regions, screening, shapes
 from tfloss_ext.base import ClassLoss, Loss
 from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
@@ -414,7 +414,7 @@ class Lovasz(PerClassLoss, key="lovasz"):
             errors, actual = errors * weight, ops.logical_and(actual, ops.not_equal(weight, 0))
         if not self.per_image:
             errors, actual = (ops.reshape(tensor, (y_pred.shape[-1], 1, -1)) for tensor in (errors, actual))
-        costs = ops.transpose(ops.sum(errors * regions.lovasz_weights(errors, actual), axis=-1))
+        costs = ops.transpose(ops.sum(errors * lovasz.weights(errors, actual), axis=-1))
         present = None if self.binary(y_pred) else ops.transpose(ops.any(actual, axis=-1))
         return self.over_classes(costs, present)
 
@@ -461,8 +461,8 @@ class ClDice(OverlapLoss, key="cl_dice"):
         wide = None if weight is None else ops.expand_dims(weight, -1)
         p = product(self.probabilities(y_pred), wide)
         y = product(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), wide)
-        bones = regions.skeleton(p, self.iterations)
-        true_bones = ops.stop_gradient(regions.skeleton(y, self.iterations))
+        bones = morphology.skeleton(p, self.iterations)
+        true_bones = ops.stop_gradient(morphology.skeleton(y, self.iterations))
         pairs = ((p, y), (p, None), (y, None), (bones, y), (bones, None), (true_bones, p), (true_bones, None))
         spatial = tuple(range(1, len(y_pred.shape) - 1))
         sums = [ops.sum(product(one, other), axis=spatial) for one, other in pairs]
@@ -499,6 +499,7 @@ class Boundary(PerClassLoss, key="boundary"):
 
     Example:
         >>> import numpy as np
+        >>> from tfloss_ext import signed_distance_map
         >>> mask = np.array([[[0, 0, 1, 1, 0]]])
         >>> maps = signed_distance_map(mask)
         >>> print(f"{Boundary()(maps, mask[..., None] * 1.0):.4f}, {Boundary()(maps, 1.0 - mask[..., None]):.4f}")
@@ -544,42 +545,6 @@ class Boundary(PerClassLoss, key="boundary"):
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         sums = self.sums(y_true, y_pred, weight)
         return self.over_classes(numerics.ratio(sums.intersection, sums.positions))
-
-
-def signed_distance_map(mask: Any) -> np.ndarray:
-    """The distance of each position to the boundary of a region, for `Boundary`.
-
-    Args:
-        mask: `(B, ..., C)` of 0 and 1 with two or more spatial axes, or `(B, H, W)` of a single class.
-
-    Returns:
-        float32 of shape `(B, ..., C)`, in positions: the Euclidean distance to the region outside of it, minus (the
-        distance to the outside - 1) inside of it, and 0 where a mask is empty or full.
-
-    Raises:
-        ValueError: If the mask has fewer than three axes, or holds anything but 0 and 1.
-        ImportError: If SciPy is not installed.
-
-    Example:
-        >>> import numpy as np
-        >>> print(signed_distance_map(np.array([[[0, 0, 1, 1, 1]]]))[0, 0, :, 0])
-        [ 2.  1.  0. -1. -2.]
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    mask = np.asarray(mask)
-    if mask.ndim < 3:
-        raise ValueError(f"Expected mask of shape (B, ..., C). Received: mask.shape={mask.shape}")
-    if not np.isin(mask, (0, 1)).all():
-        raise ValueError(f"Expected mask of 0 and 1. Received: mask with values from {mask.min()} to {mask.max()}")
-    mask = mask[..., None] if mask.ndim == 3 else mask
-    found = np.zeros(mask.shape, "float32")
-    for image, c in np.ndindex(mask.shape[0], mask.shape[-1]):
-        region = mask[image, ..., c].astype(bool)
-        if region.any() and not region.all():
-            outside, depth = distance_transform_edt(~region), distance_transform_edt(region)
-            found[image, ..., c] = np.where(region, 1.0 - depth, outside)
-    return found
 
 
 class MixedLoss(OverlapLoss):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -442,74 +441,3 @@ def _term_of_many(term: Term, y: Any, x: Any, p: Any, logs: Any, activation: str
     nll = -ops.log(numerics.at_least(p, numerics.EPSILON)) if logs is None else -logs
     values = y * crossentropy.focus(-ops.expm1(logs) if logs is not None else 1.0 - p, term.gammas[0]) * nll
     return ops.sum(values if term.alphas is None else values * ops.convert_to_tensor(term.alphas, x.dtype), axis=-1)
-
-
-def lovasz_weights(errors: Any, actual: Any) -> Any:
-    """How much each error weighs in the Lovasz extension of the Jaccard loss: its gradient, over the last axis.
-
-    With the errors sorted from the largest, an error's weight is what the Jaccard loss grows by when its position
-    joins the wrong ones.
-
-    Args:
-        errors: >= 0, `(C, B, N)`.
-        actual: Whether a position is of the region, `(C, B, N)`. Where positions do not count at all they have no
-        error.
-    """
-    shape, count = ops.shape(errors), ops.shape(errors)[-1]
-    order = ops.reshape(ops.top_k(ops.stop_gradient(errors), count)[1], (-1, count))
-    rows = ops.shape(order)[0]
-    places = order + ops.expand_dims(ops.arange(rows, dtype=order.dtype) * count, -1)
-    hit = ops.take(ops.reshape(actual, (-1,)), places)
-    found = ops.cumsum(ops.cast(hit, "int32"), axis=-1)
-    region = found[:, -1:]
-    left = ops.cast(region - found, errors.dtype)
-    union = ops.cast(region + ops.arange(1, count + 1, dtype="int32") - found, errors.dtype)
-    # The difference of two Jaccard losses in closed form: for a position of the region the union stays, for any other
-    # what is left of the intersection stays. The first position of an empty region takes the whole.
-    before = ops.where(union > 1.0, union - 1.0, 1.0)
-    growth = ops.where(hit, 1.0 / union, ops.where(union > 1.0, left / (before * union), 1.0))
-    back = ops.scatter(ops.reshape(places, (-1, 1)), ops.reshape(growth, (-1,)), (rows * count,))
-    return ops.stop_gradient(ops.reshape(back, shape))
-
-
-def skeleton(x: Any, iterations: int) -> Any:
-    """The soft skeleton of maps `(B, ..., C)`: what openings take away from ever thinner erosions."""
-    last, sizes = len(x.shape) - 1, ops.shape(x)
-    if None in tuple(x.shape):
-        # TensorFlow's gradient of a pooling ends the process where there is nothing: an axis without places gets one.
-        x = ops.pad(x, [(0, 0 if isinstance(size, int) else 1 - ops.minimum(size, 1)) for size in sizes])
-    # Pooling is fast over many channels, and slow over few; a batch of unknown size is taken for four.
-    if (x.shape[0] or 4) * x.shape[-1] < 16:
-        bones = _bones(x, iterations, [(axis, 1) for axis in range(1, last)])
-    else:
-        # With the axes of the maps in front, all that is behind is channels, without any copy.
-        x = ops.transpose(x, (*range(1, last), 0, last))
-        moved = ops.shape(x)
-        x = ops.reshape(x, (*moved[:-2], moved[-2] * moved[-1]))
-        bones = _bones(x, iterations, [(axis, axis) for axis in range(last - 1)])
-        bones = ops.transpose(ops.reshape(bones, moved), (last - 1, *range(last - 1), last))
-    return bones[tuple(slice(size) for size in sizes)]
-
-
-def _bones(x: Any, iterations: int, axes: list[tuple[int, int]]) -> Any:
-    """The skeleton along axes, each with the place that it is moved to where pixels are compared along it."""
-    bones = 0.0
-    for step in range(iterations + 1):
-        # The smallest of each position and its neighbours along the axes, then the largest of all its neighbours.
-        thinner = -functools.reduce(numerics.larger, [_largest_of_three(-x, *axis) for axis in axes])
-        opened = functools.reduce(lambda x, axis: _largest_of_three(x, *axis), axes, thinner)
-        lost = ops.relu(x - opened)
-        bones = lost if step == 0 else bones + ops.relu(lost - bones * lost)
-        x = thinner
-    return bones
-
-
-def _largest_of_three(x: Any, axis: int, place: int) -> Any:
-    """The largest of each position and its two neighbours along an axis, compared with the axis at that place."""
-    x = x if axis == place else ops.moveaxis(x, axis, place)
-    sizes = ops.shape(x)
-    before, behind = (functools.reduce(operator.mul, part, 1) for part in (sizes[:place], sizes[place + 1 :]))
-    channels = ops.reshape(x, (before, sizes[place], 1, behind))
-    pooled = ops.max_pool(channels, (3, 1), strides=1, padding="same", data_format="channels_last")
-    pooled = ops.reshape(pooled, sizes)
-    return pooled if axis == place else ops.moveaxis(pooled, place, axis)
