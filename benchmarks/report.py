@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -47,7 +48,7 @@ def main() -> None:
     for part in arguments.parts:
         if part != "monai" or arguments.monai:
             title, measure = PARTS[part]
-            page[title] = measure(arguments)
+            page[title] = [f"Measured with version {version('tfloss_ext')}.", "", *measure(arguments)]
     in_order = [title for title, _ in PARTS.values() if title in page]
     text = [*heading(), *(line for title in in_order for line in ("", f"## {title}", "", *page[title]))]
     text += ["", (HERE / "shortfalls.md").read_text(encoding="utf-8").rstrip(), ""]
