@@ -154,6 +154,13 @@ def logit(p: Any) -> Any:
     return ops.log(at_least(p, EPSILON)) - ops.log(at_least(1.0 - p, EPSILON))
 
 
+def segment_sum(values: Any, places: Any, count: Any) -> Any:
+    """Of so many places the sum of the values, `(N,)`, that belong there."""
+    if keras.backend.backend() == "torch":  # Keras adds up in float32 there.
+        return ops.scatter(ops.expand_dims(places, -1), values, (count,))
+    return ops.segment_sum(values, places, count)
+
+
 def total(x: Any) -> Any:
     """The sum over the second axis, which may be long.
 

@@ -363,4 +363,4 @@ def _spread(values: Any, index: Any) -> Any:
     """Each value added up at [row, index[row, j]]; a scatter takes four times as long on TensorFlow."""
     b, n = ops.shape(values)
     flat = ops.reshape(_flat(index, n), (-1,))
-    return ops.reshape(ops.segment_sum(ops.reshape(values, (-1,)), flat, num_segments=b * n), (b, n))
+    return ops.reshape(numerics.segment_sum(ops.reshape(values, (-1,)), flat, b * n), (b, n))

@@ -362,7 +362,7 @@ def _sums_of_ids(y_true: Any, y_pred: Any, weight: Any, term: Term | None) -> Su
     curve = crossentropy.focal(term.gammas[0]) if term is not None else crossentropy.PLAIN
 
     def by_class(values: Any) -> Any:
-        found = ops.segment_sum(values, place, batch * runs * classes)
+        found = numerics.segment_sum(values, place, batch * runs * classes)
         return numerics.total(ops.reshape(found, (batch, runs, classes)))
 
     def prepared(x: Any) -> tuple[Any, Any, Any]:
