@@ -28,9 +28,7 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture
 def any_size(monkeypatch):
     """Arrays of any size are large, and compiled when they come first. Nothing is compiled before a test."""
-    admits = gradients._Passes.admits
-    at_once = lambda passes, *shapes, **_: admits(passes, *shapes, at_once=True)  # noqa: E731
-    monkeypatch.setattr(gradients._Passes, "admits", at_once)
+    monkeypatch.setattr(gradients, "_OFTEN", 1)
     monkeypatch.setattr(gradients, "LARGE", 1)
     gradients._passes.cache_clear()
 
@@ -126,12 +124,10 @@ def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_siz
         monkeypatch.setattr(gradients, "_OFTEN_SMALL", 1)
     arguments = loss, case.y_true, np.asarray(case.y_pred, "float32")
     found, expected = value_and_gradient(*arguments, mode=mode), plain(monkeypatch, *arguments, mode=mode)
-    # abs(y - p)**0.5 has a slope that magnifies the rounding of p where p is near y.
+    # The slope of abs(y - p)**0.5 makes ten times as much of how p is rounded, where p is near y.
     rough = 1e-5 if case.parameters.get("beta") == 0.5 else 1e-6
     for one, other in zip(found, expected, strict=True):
-        # A kappa is the logarithm of what may be near 1.
-        size = max(np.abs(other).max(initial=0), float(case.couples))
-        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * size)
+        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * np.abs(other).max(initial=0))
 
 
 @pytest.mark.parametrize("key", sorted(registry.classes()))
@@ -275,7 +271,7 @@ def test_the_switch(any_size):
 def test_what_xla_refuses_is_computed_without_it_after_one_warning(any_size):
     y, z = data(6, 4)
     with pytest.warns(RuntimeWarning, match=r"XLA does not compile Refused") as warned:
-        found = [value_and_gradient(Refused(), y, z, mode=mode) for mode in ("graph", "fixed graph", "graph")]
+        found = [value_and_gradient(Refused(), y, z, mode=mode) for mode in ("eager", "graph", "fixed graph", "eager")]
     assert len(warned) == 1
     for value, gradient in found:
         assert value == pytest.approx(np.mean((z - y) ** 2), rel=1e-6)
@@ -367,7 +363,8 @@ def test_few_of_many_fixed_shapes_are_compiled(mode, any_size):
         assert value == pytest.approx(2 * np.mean((z - y) ** 2), rel=1e-5)
         np.testing.assert_allclose(gradient, 4 * (z - y) / z.size, rtol=1e-5, atol=1e-7)
     passes = passes_of(loss, (3, 2, 4), (3, 2, 4), None, None, whole=True)
-    assert len(passes.functions) == gradients.EXACT
+    assert len(passes.admitted) == gradients.EXACT
+    assert len(passes.functions) == (1 if mode == "eager" else gradients.EXACT)
     Scaled.traced.clear()
 
 
@@ -411,7 +408,7 @@ def test_a_hyper_parameter_that_moves_is_compiled_once(any_size):
             assert float(value) == pytest.approx(scale * np.mean((z - y) ** 2), rel=1e-5)
             np.testing.assert_allclose(gradient, 2 * scale * (z - y) / z.size, rtol=1e-5)
     # In the graph for what is compiled and for what is not, eagerly for six rows.
-    assert len(Scaled.traced) <= 4
+    assert len(Scaled.traced) <= 3
     Scaled.traced.clear()
 
 

@@ -60,7 +60,7 @@ class Loss(Declared):
     use: ClassVar[str] = ""
 
     couples = False  # Whether a value depends on other samples than its own.
-    fuses = True  # Whether XLA makes the values of large arrays faster. Not where it sorts.
+    fuses = True  # Whether XLA makes it faster over large arrays, as `benchmarks/report.py --parts passes` measures.
 
     @property
     def compute_dtype(self) -> str:

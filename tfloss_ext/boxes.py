@@ -50,6 +50,7 @@ class BoxLoss(Loss):
 
     task = "boxes"
     predictions = targets = "boxes `(..., 4)`"
+    fuses = False  # XLA computes the ends of the boxes again for each of the many that ask for them.
 
     box_format: str = choice(
         options=("xyxy", "yxyx", "xywh", "cxcywh"),
@@ -190,6 +191,7 @@ class DIoU(BoxLoss, key="diou"):
     """
 
     use = "boxes, converging faster: the centres attract each other"
+    fuses = True  # Of these few it makes one loop.
 
     def penalty(self, pair: BoxPair) -> Any:
         return pair.distance()

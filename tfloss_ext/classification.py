@@ -545,6 +545,7 @@ class WeightedKappa(BatchLoss, ClassificationLoss, key="weighted_kappa"):
     """
 
     use = "ordered classes judged by weighted kappa, large batches"
+    fuses = False  # Matrix products are what its time is.
 
     weighting: str = choice(
         options=("quadratic", "linear"), default="quadratic", doc="w_ij is (i - j)**2, or abs(i - j)."

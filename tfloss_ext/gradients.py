@@ -206,10 +206,15 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
     x, *rest = tensors
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
     eager, known = tf.executing_eagerly(), all(None not in shape for shape in shapes)
+    one_pass = None
     if eager and math.prod(shapes[0]) < LARGE:
         one_pass = passes.traced() if passes.often("small", _OFTEN_SMALL) else None
-    else:
-        one_pass = passes.compiled(shapes) if not known or passes.admits(*shapes, at_once=not eager) else None
+    elif eager:
+        # Traced once for all sizes, which XLA then compiles one by one.
+        any_sizes = tuple(kind.shape for kind in formula.kinds if kind)
+        one_pass = passes.compiled(any_sizes) if passes.admits(*shapes) else None
+    elif not known or passes.admits(*shapes, at_once=True):
+        one_pass = passes.compiled(shapes)
     if one_pass is None:
         return formula.value(loss, *tensors)
 
@@ -387,6 +392,7 @@ class _Passes:
     def compiled(self, shapes: tuple[Any, ...]) -> Callable[..., Any] | None:
         """The function for these shapes, or None where XLA cannot compile it."""
         import tensorflow as tf
+        from tensorflow.python.eager.polymorphic_function import compiler_ir
 
         if self.refused or shapes in self.functions:
             return self.functions.get(shapes)
@@ -396,9 +402,10 @@ class _Passes:
         with tf.init_scope():
             function = tf.function(self.formula.with_slopes, jit_compile=True, autograph=False)
             try:
+                concrete: Callable[..., Any] = function.get_concrete_function(*moving, *specs)
                 if not self.functions:
                     # It would otherwise turn out in the midst of a training step.
-                    function.experimental_get_compiler_ir(*moving, *some)(stage="hlo")
+                    compiler_ir.from_concrete_function(concrete, [*moving, *some])(stage="hlo")
             except (tf.errors.OpError, ValueError) as error:
                 self.refused = True
                 name, reason = type(self.formula.loss).__name__, str(error).splitlines()[0]
@@ -406,7 +413,6 @@ class _Passes:
                     f"XLA does not compile {name}, which runs without: {reason}", RuntimeWarning, stacklevel=2
                 )
                 return None
-            concrete: Callable[..., Any] = function.get_concrete_function(*moving, *specs)
         return self.functions.setdefault(shapes, concrete)
 
 

@@ -397,6 +397,7 @@ class Lovasz(PerClassLoss, key="lovasz"):
     """
 
     use = "fine-tuning on intersection over union itself"
+    fuses = False  # XLA sorts slowly on CPUs.
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         targets = labels.one_hot(y_true, y_pred)
@@ -451,6 +452,8 @@ class ClDice(OverlapLoss, key="cl_dice"):
         default=3, at_least=1, doc="The erosions; at least half the width of the widest structure, in positions."
     )
     alpha: float = number(default=0.5, at_least=0, at_most=1, doc="The share of clDice.")
+
+    fuses = False  # XLA pools slowly on CPUs.
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         if len(y_pred.shape) not in (4, 5):
@@ -622,6 +625,7 @@ class DiceFocal(MixedLoss, key="dice_focal"):
     """
 
     use = "segmentation with positions that stay wrong"
+    fuses = False  # XLA computes the powers of each class again for each of its sums.
 
     dice_weight: float = number(default=1.0, at_least=0)
     focal_weight: float = number(default=1.0, at_least=0)
