@@ -9,7 +9,8 @@ import numpy as np
 
 from tfloss_ext import pairs, screening
 from tfloss_ext.boxes import BoxPair
-from tfloss_ext.regions import Sums, Term
+from tfloss_ext.classes import Classes
+from tfloss_ext.regions import Sums
 
 __version__: str
 
@@ -262,22 +263,21 @@ class _RegionLoss(ClassLoss):
     def couples(self) -> bool: ...
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any: ...
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any: ...
-    def sums(self, y_true: Any, y_pred: Any, weight: Any, **more: Any) -> Sums: ...
+    def by_class(self, y_true: Any, y_pred: Any) -> Classes: ...
+    def sums(self, classes: Classes, weight: Any, *, squared: bool = False) -> Sums: ...
     def activation(self, y_pred: Any) -> str | None: ...
     def probabilities(self, y_pred: Any) -> Any: ...
     def binary(self, y_pred: Any) -> bool: ...
+    def over_positions(self, values: Any, weight: Any) -> Any: ...
     def foreground(self, per_class: Any) -> Any: ...
-
-class _PerClassLoss(_RegionLoss):
-    class_weights: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(
-        default=None, kw_only=True
-    )
     def over_classes(self, costs: Any, present: Any = None) -> Any: ...
 
-class OverlapLoss(_PerClassLoss):
-    """The family of losses made of sums over the positions, class by class: one minus a ratio of them.
+class OverlapLoss(_RegionLoss):
+    """The family of losses made of sums over the positions, class by class, and maybe of a loss of each position.
 
-    The ratio is Dice's where a subclass defines no `cost(sums)` of its own.
+    A subclass defines `cost(sums)`, the loss of each class, whose mean is taken; Dice's where it does not. One that is
+    mixed with a loss of each position, such as a crossentropy, also defines `positions(classes)`, whose mean is added.
+    Both see the same probabilities, which are computed once.
 
     Args:
         from_logits: Whether `y_pred` holds logits: of a softmax, or of sigmoids where C == 1 or `multilabel`.
@@ -301,6 +301,9 @@ class OverlapLoss(_PerClassLoss):
             fit, or if a target says nothing.
     """
 
+    class_weights: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(
+        default=None, kw_only=True
+    )
     smooth: float = _field(default=1e-06, kw_only=True)
     def __init__(
         self,
@@ -317,6 +320,8 @@ class OverlapLoss(_PerClassLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
     def cost(self, sums: Sums) -> Any: ...
+    def positions(self, classes: Classes) -> Any: ...
+    def of_classes(self, classes: Classes, weight: Any) -> Any: ...
     def one_minus(self, wrong: Any, right: Any) -> Any: ...
 
 class MCC(OverlapLoss):
@@ -504,7 +509,7 @@ class BiTempered(_ClassificationLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Boundary(_PerClassLoss):
+class Boundary(_RegionLoss):
     """How far, on average, what is predicted lies from the true boundary.
 
     The mean over the positions of an image of p times the signed distance to the boundary of the true region, positive
@@ -548,6 +553,9 @@ class Boundary(_PerClassLoss):
         0.0000, 0.8000
     """
 
+    class_weights: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(
+        default=None, kw_only=True
+    )
     def __init__(
         self,
         *,
@@ -965,18 +973,7 @@ class Dice(OverlapLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class _MixedLoss(OverlapLoss):
-    def mixed(
-        self,
-        y_true: Any,
-        y_pred: Any,
-        weight: Any,
-        term: Term,
-        shares: tuple[float, float],
-        **more: Any,
-    ) -> Any: ...
-
-class DiceCrossentropy(_MixedLoss):
+class DiceCrossentropy(OverlapLoss):
     """Dice plus crossentropy, from one softmax: the overlap of small regions, and a gradient at every position.
 
     `dice_weight * Dice + crossentropy_weight * CE`, CE being the mean over an image's positions, and where the
@@ -1039,9 +1036,9 @@ class DiceCrossentropy(_MixedLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
-    def weights_of_all(self, classes: int) -> list[float] | None: ...
+    def weights_of_all(self, y_pred: Any) -> Any: ...
 
-class DiceFocal(_MixedLoss):
+class DiceFocal(OverlapLoss):
     """Dice plus focal loss, from one softmax: small regions, and the positions that are still wrong.
 
     `dice_weight * Dice + focal_weight * FL`, FL being the mean over an image's positions of `Focal` where C == 1 or
@@ -1758,7 +1755,7 @@ class LogitAdjusted(_ClassificationLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class Lovasz(_PerClassLoss):
+class Lovasz(_RegionLoss):
     """The intersection over union itself, extended to continuous predictions so that it has a gradient.
 
     The Lovasz extension of the Jaccard loss, as a function of the errors of all positions of an image, sorted. Where
@@ -1800,6 +1797,9 @@ class Lovasz(_PerClassLoss):
         0.3333
     """
 
+    class_weights: _Kept[float | list[float] | None, float | Sequence[float] | _Array | None] = _field(
+        default=None, kw_only=True
+    )
     def __init__(
         self,
         *,
@@ -2186,7 +2186,7 @@ class Tweedie(_RegressionLoss):
     ) -> None: ...
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
 
-class UnifiedFocal(_MixedLoss):
+class UnifiedFocal(OverlapLoss):
     """Focal loss and focal Tversky loss under three parameters, for one rare class.
 
     The asymmetric form: `weight` times the mean over the positions of

@@ -126,7 +126,7 @@ class Loss(Declared):
         one, other = shapes.with_last_axis(y_true), shapes.with_last_axis(y_pred)
         if len(one.shape) < 2 or not shapes.fits(one.shape, other.shape):
             raise shapes.mismatch("y_true and y_pred of one shape", y_true, y_pred)
-        return shapes.held(one, other, len(one.shape)), other
+        return shapes.with_axes_of(one, other, len(one.shape)), other
 
     def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
         """The static shape of what `call` returns."""
@@ -165,7 +165,7 @@ class Loss(Declared):
 
     def values(self, y_true: Any, y_pred: Any, kept: Any, *more: Any) -> Any:
         """What `call` gives for what is kept, a mask or None; where a target says nothing NaN, or an error."""
-        y_true, y_pred = shapes.blank(y_true, kept), shapes.blank(y_pred, kept)
+        y_true, y_pred = shapes.zeroed_unless(y_true, kept), shapes.zeroed_unless(y_pred, kept)
         y_true, mark = self.screen(y_true, y_pred)
         values = gradients.values(self, y_true, y_pred, *more)
         return values if mark is None else mark(values)
@@ -277,7 +277,7 @@ class ClassLoss(Loss):
             target = ops.cast(target, "int32") if labels.is_boolean(target) else target
         if not shapes.fits(target.shape, axes):
             raise shapes.mismatch("y_true of y_pred's shape, or ids without its last axis", y_true, y_pred)
-        return shapes.held(target, pred, len(axes)), pred
+        return shapes.with_axes_of(target, pred, len(axes)), pred
 
     def known(self, y_true: Any, y_pred: Any) -> Any:
         return labels.not_ignored(y_true, y_pred, getattr(self, "ignore_class", None))

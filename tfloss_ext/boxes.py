@@ -67,7 +67,7 @@ class BoxLoss(Loss):
         boxes = len(y_pred.shape) > 1 and shapes.fits(y_true.shape, y_pred.shape)
         if not boxes or not shapes.fits((y_true.shape[-1], y_pred.shape[-1]), (4, 4)):
             raise shapes.mismatch("y_true and y_pred of one shape (B, ..., 4)", y_true, y_pred)
-        return shapes.held(y_true, y_pred, len(y_pred.shape)), y_pred
+        return shapes.with_axes_of(y_true, y_pred, len(y_pred.shape)), y_pred
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         pair = self.pair(y_true, y_pred)

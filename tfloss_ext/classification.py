@@ -11,10 +11,18 @@ from keras import ops
 
 from tfloss_ext import crossentropy, gradients, labels, numerics, screening, shapes, simplex
 from tfloss_ext.base import BatchLoss, ClassLoss
+from tfloss_ext.classes import Classes
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 
 # What the reverse crossentropy takes for the logarithm of a target of 0.
 LOG_OF_ZERO = -4.0
+
+
+def _classes(y_true: Any, y_pred: Any, *, from_logits: bool) -> Classes:
+    """Exclusive classes, two where one probability or logit is given."""
+    return Classes(
+        *labels.two_classes(y_true, y_pred, from_logits=from_logits), activation="softmax" if from_logits else None
+    )
 
 
 class ClassificationLoss(ClassLoss):
@@ -71,8 +79,7 @@ class Focal(ClassificationLoss, key="focal", aliases=("binary_focal",)):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target = labels.smooth(labels.one_hot(y_true, y_pred), self.label_smoothing, 2, y_pred.dtype)
-        binary_focal = crossentropy.binary_from_logits if self.from_logits else crossentropy.binary_from_probabilities
-        return binary_focal(target, y_pred, self.gamma, self.alpha)
+        return crossentropy.binary(target, y_pred, self.gamma, self.alpha, from_logits=self.from_logits)
 
 
 class CategoricalFocal(ClassificationLoss, key="categorical_focal", aliases=("sparse_categorical_focal",)):
@@ -116,13 +123,11 @@ class CategoricalFocal(ClassificationLoss, key="categorical_focal", aliases=("sp
     )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        alpha = self.per_output("alpha", y_pred.shape[-1])
+        classes = _classes(y_true, y_pred, from_logits=self.from_logits)
+        alpha = self.per_output("alpha", classes.count)
         return crossentropy.categorical(
-            y_true,
-            y_pred,
+            classes,
             crossentropy.focal(self.gamma),
-            from_logits=self.from_logits,
             alpha=1.0 if alpha is None else alpha,
             smoothing=self.label_smoothing,
         )
@@ -167,18 +172,14 @@ class Poly1(ClassificationLoss, key="poly1"):
     )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        curve = crossentropy.Curve(
-            lambda nll, wrong: nll + self.epsilon * wrong,
-            lambda nll, wrong, right: 1.0 + self.epsilon * right,
-        )
+        classes = _classes(y_true, y_pred, from_logits=self.from_logits)
         values = crossentropy.categorical(
-            y_true, y_pred, curve, from_logits=self.from_logits, smoothing=self.label_smoothing
+            classes, lambda nll, wrong: nll + self.epsilon * wrong(), smoothing=self.label_smoothing
         )
-        if labels.are_ids(y_true, y_pred):
+        if classes.ids is not None:
             return values
         # Summed over the classes the curve has 1 - p_t for targets that add up to 1; of others this is the rest.
-        rest = 1.0 - ops.sum(ops.cast(y_true, y_pred.dtype), axis=-1)
+        rest = 1.0 - classes.of_positions(classes.sum(classes.targets))
         return values + self.epsilon * (1.0 - self.label_smoothing) * rest
 
 
@@ -216,10 +217,8 @@ class LogitAdjusted(ClassificationLoss, key="logit_adjusted"):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
         self.per_output("class_priors", y_pred.shape[-1])
-        shift = self.tau * np.log(self.class_priors)
-        return crossentropy.categorical(
-            y_true, y_pred, crossentropy.PLAIN, from_logits=True, adjustment=crossentropy.Adjustment(shift=shift)
-        )
+        shift = ops.convert_to_tensor(self.tau * np.log(self.class_priors), dtype=y_pred.dtype)
+        return crossentropy.categorical(Classes(y_true, y_pred + shift, "softmax"))
 
 
 class LDAM(ClassificationLoss, key="ldam"):
@@ -258,9 +257,9 @@ class LDAM(ClassificationLoss, key="ldam"):
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
         self.per_output("samples_per_class", y_pred.shape[-1])
         counts = np.asarray(self.samples_per_class)
-        margins = self.scale * self.max_margin * (counts.min() / counts) ** 0.25
-        adjustment = crossentropy.Adjustment(self.scale, margins=margins)
-        return crossentropy.categorical(y_true, y_pred, crossentropy.PLAIN, from_logits=True, adjustment=adjustment)
+        margins = ops.convert_to_tensor(self.max_margin * (counts.min() / counts) ** 0.25, dtype=y_pred.dtype)
+        shares = ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype)
+        return crossentropy.categorical(Classes(y_true, self.scale * (y_pred - shares * margins), "softmax"))
 
 
 class SymmetricCrossentropy(ClassificationLoss, key="symmetric_crossentropy"):
@@ -297,26 +296,16 @@ class SymmetricCrossentropy(ClassificationLoss, key="symmetric_crossentropy"):
     )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        if labels.are_ids(y_true, y_pred) and self.from_logits:
-            beta = self.beta * -LOG_OF_ZERO
-            curve = crossentropy.Curve(
-                lambda nll, wrong: self.alpha * nll + beta * wrong,
-                lambda nll, wrong, right: self.alpha + beta * right,
-            )
-            return crossentropy.categorical(y_true, y_pred, curve, from_logits=True)
-        forward = crossentropy.categorical(y_true, y_pred, crossentropy.PLAIN, from_logits=self.from_logits)
-        return self.alpha * forward + self.beta * self._reverse(y_true, y_pred)
-
-    def _reverse(self, y_true: Any, y_pred: Any) -> Any:
-        if labels.are_ids(y_true, y_pred):
-            ids, known = crossentropy.inside(y_true, y_pred)
-            others = crossentropy.total(y_pred) - crossentropy.of_target(ids, y_pred)
-            return -LOG_OF_ZERO * known * others
-        p = ops.softmax(numerics.certain(y_pred), axis=-1) if self.from_logits else y_pred
-        y = ops.cast(y_true, p.dtype)
-        logs = ops.log(numerics.at_least(y, math.exp(LOG_OF_ZERO)))
-        return -ops.sum(p * logs, axis=-1)
+        classes = _classes(y_true, y_pred, from_logits=self.from_logits)
+        beta = self.beta * -LOG_OF_ZERO
+        if classes.ids is not None and self.from_logits:
+            return crossentropy.categorical(classes, lambda nll, wrong: self.alpha * nll + beta * wrong())
+        crossentropies = self.alpha * crossentropy.categorical(classes)
+        if classes.ids is not None:
+            return crossentropies + beta * classes.of_positions(classes.sum(classes.p) - classes.p_of_target)
+        certain = [ops.log(numerics.at_least(y, math.exp(LOG_OF_ZERO))) for y in classes.targets]
+        reverse = classes.sum([p * y for p, y in zip(classes.p, certain, strict=True)])
+        return crossentropies - self.beta * classes.of_positions(reverse)
 
 
 class GeneralizedCrossentropy(ClassificationLoss, key="generalized_crossentropy"):
@@ -349,8 +338,7 @@ class GeneralizedCrossentropy(ClassificationLoss, key="generalized_crossentropy"
     )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
-        return crossentropy.generalized(y_true, y_pred, self.q, from_logits=self.from_logits)
+        return crossentropy.generalized(_classes(y_true, y_pred, from_logits=self.from_logits), self.q)
 
 
 class Asymmetric(ClassificationLoss, key="asymmetric"):
@@ -508,7 +496,7 @@ class Coral(ClassificationLoss, key="coral"):
         if pred.shape[-1] is None:
             raise shapes.mismatch("y_pred of shape (B, K-1) with a known number of ranks", y_true, y_pred)
         ranks = ops.reshape(ranks, ops.shape(ranks)[:-1])
-        return shapes.held(ranks, pred, len(pred.shape) - 1), pred
+        return shapes.with_axes_of(ranks, pred, len(pred.shape) - 1), pred
 
     def classes(self, y_pred: Any) -> int:
         return int(y_pred.shape[-1]) + 1
@@ -577,16 +565,16 @@ def _log_ratio(penalty: Any, mean: Any, p: Any, epsilon: float) -> Any:
 
     # In a batch of one class each row of `penalty` is `mean`: the ratio is then exactly 1 and its derivative exactly 0,
     # which would otherwise be a rounding error divided by a sum that may be tiny.
-    def terms(p: Any) -> tuple[Any, Any]:
+    def ratio_and_expected(p: Any) -> tuple[Any, Any]:
         """The ratio and its denominator."""
         expected = ops.sum(mean * p)
         return numerics.ratio(ops.sum(penalty * p), expected), expected
 
     def backward(upstream: Any, p: Any) -> Any:
-        ratio, expected = terms(p)
+        ratio, expected = ratio_and_expected(p)
         return upstream * numerics.ratio(penalty - ratio * mean, expected * (ratio + epsilon))
 
-    return gradients.with_gradient(lambda p: ops.log(terms(p)[0] + epsilon), backward)(p)
+    return gradients.with_gradient(lambda p: ops.log(ratio_and_expected(p)[0] + epsilon), backward)(p)
 
 
 class Sparsemax(ClassificationLoss, key="sparsemax_loss"):

@@ -99,6 +99,24 @@ def by_slices(value: Callable[..., Any], slope: Callable[..., Any], x: Any, *dat
     )(x)
 
 
+def mapped(value: Callable[..., Any], x: Any, *data: Any) -> Any:
+    """`value(x, *data)`, a map of rows which the backend differentiates in x, on slices where that is faster."""
+    if len(_slices(x)) == 1:
+        return value(x, *data)
+    if keras.backend.backend() == "torch":
+        # What is kept for the gradient is kept of all slices, and to compute it anew takes longer than slices save.
+        return over_slices(value, x, *data, like=x) if is_constant(x) else value(x, *data)
+    import tensorflow as tf
+
+    def slope(upstream: Any, x: Any, *data: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = value(x, *data)
+        return tape.gradient(found, x, upstream, unconnected_gradients="zero")
+
+    return by_slices(value, slope, x, *data)
+
+
 def is_constant(tensor: Any) -> bool:
     """Whether it is known that nobody asks for the gradient of a tensor. Compilers find out by themselves."""
     return keras.backend.backend() == "torch" and not tensor.requires_grad

@@ -65,7 +65,7 @@ def class_ids(y_true: Any, y_pred: Any) -> Any:
         return y_true
     if y_pred.shape[-1] == 1:
         y_true = ops.squeeze(y_true, -1)
-        return ops.cast(y_true if hard(y_true) else ops.round(y_true), "int32")
+        return ops.cast(y_true if are_hard(y_true) else ops.round(y_true), "int32")
     return ops.argmax(y_true, axis=-1)
 
 
@@ -81,17 +81,17 @@ def class_axis(x: Any) -> int:
     return 0 if x.shape[-1] <= SHORT_AXIS else -1
 
 
-def laid_out(tensor: Any, axis: int) -> Any:
+def with_classes_at(tensor: Any, axis: int) -> Any:
     """`(..., C)` with the classes on that axis, 0 or -1."""
     return tensor if axis else ops.transpose(tensor, (len(tensor.shape) - 1, *range(len(tensor.shape) - 1)))
 
 
-def laid_back(tensor: Any, axis: int) -> Any:
+def with_classes_last(tensor: Any, axis: int) -> Any:
     """`(..., C)` again."""
     return tensor if axis else ops.transpose(tensor, (*range(1, len(tensor.shape)), 0))
 
 
-def hard(y_true: Any) -> bool:
+def are_hard(y_true: Any) -> bool:
     """Whether dense targets are known to be 0 or 1, whatever their values will be."""
     return not keras.backend.is_float_dtype(keras.backend.standardize_dtype(y_true.dtype))
 
@@ -115,6 +115,6 @@ def two_classes(y_true: Any, y_pred: Any, *, from_logits: bool) -> tuple[Any, An
     y_pred = numerics.certain(y_pred) if from_logits else y_pred
     first = ops.zeros_like(y_pred) if from_logits else 1.0 - y_pred
     y_pred = ops.concatenate([first, y_pred], axis=-1)
-    if hard(y_true):
+    if are_hard(y_true):
         return ops.cast(ops.squeeze(y_true, -1), "int32"), y_pred
     return ops.concatenate([1.0 - y_true, y_true], axis=-1), y_pred

@@ -82,8 +82,9 @@ def arctan2(y: Any, x: Any) -> Any:
 
 
 def certain(z: Any) -> Any:
-    """Logits of sigmoids with what is infinite made finite, and without gradient."""
-    return ops.clip(z, -CERTAIN, CERTAIN)
+    """Logits with what is infinite made finite."""
+    # A slope of 0 where it is clipped would be a mask to compute and to keep; what is certain has none anyway.
+    return with_gradient(lambda z: ops.clip(z, -CERTAIN, CERTAIN), lambda upstream, z: upstream)(z)
 
 
 def hypot(x: Any, constant: float) -> Any:
@@ -149,6 +150,14 @@ def root(x: Any) -> Any:
     return ops.where(positive, ops.sqrt(ops.where(positive, x, 1.0)), 0.0)
 
 
+def log(p: Any) -> Any:
+    """The logarithm of a probability, clipped from below at EPSILON but for its slope, which pulls from there too."""
+    return with_gradient(
+        lambda p: ops.log(at_least(p, EPSILON)),
+        lambda upstream, p: upstream / at_least(p, EPSILON),
+    )(p)
+
+
 def logit(p: Any) -> Any:
     """log(p / (1 - p)) of a probability clipped to [EPSILON, 1 - EPSILON]."""
     return ops.log(at_least(p, EPSILON)) - ops.log(at_least(1.0 - p, EPSILON))
@@ -161,7 +170,7 @@ def segment_sum(values: Any, places: Any, count: Any) -> Any:
     return ops.segment_sum(values, places, count)
 
 
-def total(x: Any) -> Any:
+def long_sum(x: Any) -> Any:
     """The sum over the second axis, which may be long.
 
     XLA as TensorFlow has it adds up one after the other on CPUs, and merges a sum of sums: here sums of short runs are
@@ -188,7 +197,7 @@ def total_of_all(x: Any) -> Any:
     """The sum of all there is."""
     if keras.backend.backend() != "tensorflow" or not fused():
         return ops.sum(x)
-    return ops.squeeze(total(ops.reshape(x, (1, -1))), 0)
+    return ops.squeeze(long_sum(ops.reshape(x, (1, -1))), 0)
 
 
 def _sums_of_runs(x: Any) -> Any:

@@ -9,18 +9,41 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import labels, lovasz, morphology, numerics, regions, screening, shapes
+from tfloss_ext import crossentropy, labels, lovasz, morphology, numerics, regions, screening, shapes
 from tfloss_ext.base import ClassLoss, Loss
+from tfloss_ext.classes import Classes, class_first, flat
 from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
-from tfloss_ext.regions import Sums, Term, product
+from tfloss_ext.regions import Sums
+
+
+def _class_weights() -> Any:
+    """The parameter of a loss that is a mean over the classes."""
+    return numbers(
+        default=None,
+        at_least=0,
+        optional=True,
+        kw_only=True,
+        doc="One number per class that counts, for a weighted mean.",
+    )
+
+
+def _smooth() -> Any:
+    """The parameter of a loss that is a ratio of sums."""
+    return number(
+        default=1e-6,
+        at_least=0,
+        kw_only=True,
+        doc="The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.",
+    )
 
 
 class RegionLoss(ClassLoss):
     """The family of losses over the regions of an image, with one value per image.
 
     A subclass defines `images(y_true, y_pred, weight)`: one value per image, or a single one where `per_image` is
-    False. Positions of weight 0 hold zeros.
+    False. Positions of weight 0 hold zeros. What it is made of is here: `sums` over the positions of each class, the
+    means `over_classes` and `over_positions`. A loss of such sums is an `OverlapLoss`, which asks for less.
     """
 
     task = "segmentation"
@@ -58,17 +81,18 @@ class RegionLoss(ClassLoss):
 
     def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
         positions = tuple(y_pred.shape)[:-1]
-        weight, inside = _of_images_or_positions(weight, positions, "sample_weight")
+        weight, of_positions = _of_images_or_positions(weight, positions, "sample_weight")
         mask, known = _of_images_or_positions(mask, positions, "mask")
         known = shapes.both(known, self.known(y_true, y_pred))
         images = shapes.both(mask, None if weight is None else ops.not_equal(weight, 0))
-        kept = shapes.both(known, None if inside is None else ops.not_equal(inside, 0))
+        kept = shapes.both(known, None if of_positions is None else ops.not_equal(of_positions, 0))
+        of_positions = shapes.product(of_positions, known)
         kept = shapes.both(kept, None if images is None else shapes.to_rank(images, len(positions)))
         if self.per_image:
-            return self.values(y_true, y_pred, kept, product(inside, known)), weight, mask
+            return self.values(y_true, y_pred, kept, of_positions), weight, mask
         ones = ops.ones(ops.shape(y_pred)[:1], dtype=y_pred.dtype)
-        image = shapes.to_rank(product(product(ones, weight), mask), len(positions))
-        return self.values(y_true, y_pred, kept, product(image, product(inside, known))), None, None
+        image = shapes.to_rank(shapes.product(shapes.product(ones, weight), mask), len(positions))
+        return self.values(y_true, y_pred, kept, shapes.product(image, of_positions)), None, None
 
     def call(self, y_true: Any, y_pred: Any, weight: Any = None) -> Any:
         if y_pred.shape[-1] == 1 and not self.include_background:
@@ -79,9 +103,13 @@ class RegionLoss(ClassLoss):
             weight = ops.broadcast_to(ops.cast(weight, y_pred.dtype), ops.shape(y_pred)[:-1])
         return ops.broadcast_to(self.images(y_true, y_pred, weight), ops.shape(y_pred)[:1])
 
-    def sums(self, y_true: Any, y_pred: Any, weight: Any, **more: Any) -> Sums:
+    def by_class(self, y_true: Any, y_pred: Any) -> Classes:
+        """Targets and predictions, taken apart."""
+        return Classes(y_true, y_pred, self.activation(y_pred))
+
+    def sums(self, classes: Classes, weight: Any, *, squared: bool = False) -> Sums:
         """The sums over the positions of each image, or of the batch where `per_image` is False."""
-        sums = regions.region_sums(y_true, y_pred, weight, **{"activation": self.activation(y_pred), **more})
+        sums = regions.region_sums(classes, weight, squared=squared)
         return sums if self.per_image else sums.of_batch()
 
     def activation(self, y_pred: Any) -> str | None:
@@ -99,56 +127,62 @@ class RegionLoss(ClassLoss):
         """Whether each class is a decision of its own."""
         return self.multilabel or y_pred.shape[-1] == 1
 
+    def over_positions(self, values: Any, weight: Any) -> Any:
+        """The mean of `(B, ...)` over the positions of each image, weighted, or of the batch, `(B,)` or `(1,)`."""
+        weight = None if weight is None else flat(weight)
+        count = ops.squeeze(regions.positions(ops.expand_dims(values, -1), weight), 1)
+        found = numerics.long_sum(shapes.product(flat(values), weight))
+        if not self.per_image:
+            found, count = (ops.sum(part, axis=0, keepdims=True) for part in (found, count))
+        return numerics.ratio(found, count)
+
     def foreground(self, per_class: Any) -> Any:
         """What is left of `(..., C)` where the background does not count."""
         return per_class if self.include_background else per_class[..., 1:]
 
-
-class PerClassLoss(RegionLoss):
-    """The family of losses over regions that are a mean over the classes."""
-
-    class_weights: float | list[float] | None = numbers(
-        default=None,
-        at_least=0,
-        optional=True,
-        kw_only=True,
-        doc="One number per class that counts, for a weighted mean.",
-    )
-
     def over_classes(self, costs: Any, present: Any = None) -> Any:
         """The (weighted) mean of `(B, C)` over the classes that count, or over those of them that are present."""
         costs = self.foreground(costs)
-        if self.class_weights is None and present is None:
+        weighted = getattr(self, "class_weights", None) is not None
+        if not weighted and present is None:
             return numerics.mean(costs)
         weights = ops.ones_like(costs)
-        if self.class_weights is not None:
+        if weighted:
             weights = weights * self.per_output("class_weights", costs.shape[-1])
         if present is not None:
             weights = weights * ops.cast(self.foreground(present), costs.dtype)
         return numerics.ratio(ops.sum(weights * costs, axis=-1), ops.sum(weights, axis=-1))
 
 
-class OverlapLoss(PerClassLoss):
-    """The family of losses made of sums over the positions, class by class: one minus a ratio of them.
+class OverlapLoss(RegionLoss):
+    """The family of losses made of sums over the positions, class by class, and maybe of a loss of each position.
 
-    The ratio is Dice's where a subclass defines no `cost(sums)` of its own.
+    A subclass defines `cost(sums)`, the loss of each class, whose mean is taken; Dice's where it does not. One that is
+    mixed with a loss of each position, such as a crossentropy, also defines `positions(classes)`, whose mean is added.
+    Both see the same probabilities, which are computed once.
     """
 
-    smooth: float = number(
-        default=1e-6,
-        at_least=0,
-        kw_only=True,
-        doc="The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.",
-    )
+    class_weights: float | list[float] | None = _class_weights()
+    smooth: float = _smooth()
 
-    squared = False
+    squared = False  # Whether p and y are squared in their sums.
 
     def cost(self, sums: Sums) -> Any:
         """The loss per image and class, `(B, C)`."""
         return self.one_minus(sums.false_positives + sums.false_negatives, 2.0 * sums.intersection)
 
+    def positions(self, classes: Classes) -> Any:
+        """A loss of each position, `(B, ...)`, or None. Its weighted mean is added to the mean of the costs."""
+        return None
+
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        return self.over_classes(self.cost(self.sums(y_true, y_pred, weight, squared=self.squared)))
+        return self.of_classes(self.by_class(y_true, y_pred), weight)
+
+    def of_classes(self, classes: Classes, weight: Any) -> Any:
+        """What `images` gives for targets and predictions that are taken apart."""
+        costs = self.over_classes(self.cost(self.sums(classes, weight, squared=self.squared)))
+        values = self.positions(classes)
+        return costs if values is None else costs + self.over_positions(values, weight)
 
     def one_minus(self, wrong: Any, right: Any) -> Any:
         """1 - (right + s)/(right + wrong + s), with the 1 taken in: exact near 0, and 0/0 is the empty image."""
@@ -312,19 +346,14 @@ class GeneralizedDice(RegionLoss, key="generalized_dice"):
     weighting: str = choice(
         options=("square", "simple", "uniform"), default="square", doc="w_c is 1/Y_c**2, 1/Y_c or 1."
     )
-    smooth: float = number(
-        default=1e-6,
-        at_least=0,
-        kw_only=True,
-        doc="The s of the formula. An image without a class that is predicted empty costs 0 whatever s is.",
-    )
+    smooth: float = _smooth()
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        sums = self.sums(y_true, y_pred, weight)
+        sums = self.sums(self.by_class(y_true, y_pred), weight)
         actual, weights = self.foreground(sums.actual), self.class_sizes(self.foreground(sums.actual))
         wrong = self.foreground(sums.predicted) + actual - 2.0 * self.foreground(sums.intersection)
-        total = self.foreground(sums.predicted) + actual
-        return numerics.ratio(ops.sum(weights * wrong, axis=-1), ops.sum(weights * total, axis=-1) + self.smooth)
+        sizes = self.foreground(sums.predicted) + actual
+        return numerics.ratio(ops.sum(weights * wrong, axis=-1), ops.sum(weights * sizes, axis=-1) + self.smooth)
 
     def class_sizes(self, actual: Any) -> Any:
         """The weight of each class, `(B, C)`, from the sizes of the true regions."""
@@ -373,7 +402,7 @@ class MCC(OverlapLoss, key="mcc"):
         return ops.where(undefined, 1.0, cost)
 
 
-class Lovasz(PerClassLoss, key="lovasz"):
+class Lovasz(RegionLoss, key="lovasz"):
     """The intersection over union itself, extended to continuous predictions so that it has a gradient.
 
     The Lovasz extension of the Jaccard loss, as a function of the errors of all positions of an image, sorted. Where
@@ -399,6 +428,8 @@ class Lovasz(PerClassLoss, key="lovasz"):
     use = "fine-tuning on intersection over union itself"
     fuses = False  # XLA sorts slowly on CPUs.
 
+    class_weights: float | list[float] | None = _class_weights()
+
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         targets = labels.one_hot(y_true, y_pred)
         actual = targets if labels.is_boolean(targets) else ops.cast(targets, y_pred.dtype) > 0.5
@@ -408,10 +439,10 @@ class Lovasz(PerClassLoss, key="lovasz"):
         else:
             p = self.probabilities(y_pred)
             errors = ops.where(actual, 1.0 - p, p)
-        errors, actual = regions.class_first(errors), regions.class_first(actual)
+        errors, actual = class_first(errors), class_first(actual)
         if weight is not None:
             # A position of weight 0 has no error and comes last; it must not count among the region's either.
-            weight = regions.flat(weight)
+            weight = flat(weight)
             errors, actual = errors * weight, ops.logical_and(actual, ops.not_equal(weight, 0))
         if not self.per_image:
             errors, actual = (ops.reshape(tensor, (y_pred.shape[-1], 1, -1)) for tensor in (errors, actual))
@@ -462,13 +493,13 @@ class ClDice(OverlapLoss, key="cl_dice"):
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         wide = None if weight is None else ops.expand_dims(weight, -1)
-        p = product(self.probabilities(y_pred), wide)
-        y = product(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), wide)
+        p = shapes.product(self.probabilities(y_pred), wide)
+        y = shapes.product(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), wide)
         bones = morphology.skeleton(p, self.iterations)
         true_bones = ops.stop_gradient(morphology.skeleton(y, self.iterations))
         pairs = ((p, y), (p, None), (y, None), (bones, y), (bones, None), (true_bones, p), (true_bones, None))
         spatial = tuple(range(1, len(y_pred.shape) - 1))
-        sums = [ops.sum(product(one, other), axis=spatial) for one, other in pairs]
+        sums = [ops.sum(shapes.product(one, other), axis=spatial) for one, other in pairs]
         if not self.per_image:
             sums = [ops.sum(each, axis=0, keepdims=True) for each in sums]
         both, predicted, actual, bones_inside, all_bones, true_inside, all_true = sums
@@ -484,7 +515,7 @@ class ClDice(OverlapLoss, key="cl_dice"):
         return self.over_classes((1.0 - self.alpha) * dice + self.alpha * apart)
 
 
-class Boundary(PerClassLoss, key="boundary"):
+class Boundary(RegionLoss, key="boundary"):
     """How far, on average, what is predicted lies from the true boundary.
 
     The mean over the positions of an image of p times the signed distance to the boundary of the true region, positive
@@ -512,6 +543,7 @@ class Boundary(PerClassLoss, key="boundary"):
     targets = "signed distance maps"
     use = "contours, added to a region loss; takes `signed_distance_map`s"
 
+    class_weights: float | list[float] | None = _class_weights()
     ignore_class: int | None = whole(
         default=None,
         optional=True,
@@ -521,7 +553,7 @@ class Boundary(PerClassLoss, key="boundary"):
 
     def read_targets(self, y_true: Any) -> Any:
         maps = ops.convert_to_tensor(y_true) if y_true is not None and not ops.is_tensor(y_true) else y_true
-        if maps is not None and labels.hard(maps):
+        if maps is not None and labels.are_hard(maps):
             raise shapes.RefusedError(
                 "Expected signed distance maps, of floats, as tfloss_ext.signed_distance_map makes them of masks. "
                 f"Received: y_true of {keras.backend.standardize_dtype(maps.dtype)}"
@@ -546,21 +578,11 @@ class Boundary(PerClassLoss, key="boundary"):
         return screening.Fault("signed distance maps, of floats", np.ones(targets.shape, bool))
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        sums = self.sums(y_true, y_pred, weight)
+        sums = self.sums(self.by_class(y_true, y_pred), weight)
         return self.over_classes(numerics.ratio(sums.intersection, sums.positions))
 
 
-class MixedLoss(OverlapLoss):
-    """The family of overlap losses with a loss of each position, from the same probabilities in the same pass."""
-
-    def mixed(self, y_true: Any, y_pred: Any, weight: Any, term: Term, shares: tuple[float, float], **more: Any) -> Any:
-        """The overlap loss and the mean of the term over the positions, each times its share, and added."""
-        sums = self.sums(y_true, y_pred, weight, term=term, **more)
-        of_positions = numerics.ratio(sums.term, sums.positions[:, 0])
-        return shares[0] * self.over_classes(self.cost(sums)) + shares[1] * of_positions
-
-
-class DiceCrossentropy(MixedLoss, key="dice_crossentropy", aliases=("dice_ce",)):
+class DiceCrossentropy(OverlapLoss, key="dice_crossentropy", aliases=("dice_ce",)):
     """Dice plus crossentropy, from one softmax: the overlap of small regions, and a gradient at every position.
 
     `dice_weight * Dice + crossentropy_weight * CE`, CE being the mean over an image's positions, and where the
@@ -587,23 +609,27 @@ class DiceCrossentropy(MixedLoss, key="dice_crossentropy", aliases=("dice_ce",))
     dice_weight: float = number(default=1.0, at_least=0)
     crossentropy_weight: float = number(default=1.0, at_least=0)
 
-    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        weights = self.weights_of_all(y_pred.shape[-1])
-        binary = self.binary(y_pred)
-        term = Term((0.0,), binary=True, weights=weights) if binary else Term((0.0,), alphas=weights)
-        return self.mixed(y_true, y_pred, weight, term, (self.dice_weight, self.crossentropy_weight))
+    def cost(self, sums: Sums) -> Any:
+        return self.dice_weight * super().cost(sums)
 
-    def weights_of_all(self, classes: int) -> list[float] | None:
+    def positions(self, classes: Classes) -> Any:
+        weights, y_pred = self.weights_of_all(classes.y_pred), classes.y_pred
+        if not self.binary(y_pred):
+            return self.crossentropy_weight * crossentropy.categorical(classes, alpha=weights)
+        y = labels.one_hot(classes.y_true, y_pred)
+        return self.crossentropy_weight * crossentropy.binary(y, y_pred, from_logits=self.from_logits, weights=weights)
+
+    def weights_of_all(self, y_pred: Any) -> Any:
         """The class weights with one for the background."""
-        if self.class_weights is None:
-            return None
-        counting = classes if self.include_background else classes - 1
-        self.per_output("class_weights", counting)
-        weights = self.class_weights if isinstance(self.class_weights, list) else [self.class_weights] * counting
-        return [1.0] * (classes - counting) + weights
+        classes = y_pred.shape[-1]
+        weights = self.per_output("class_weights", classes if self.include_background else classes - 1)
+        if weights is None or self.include_background:
+            return 1.0 if weights is None else weights
+        weights = ops.broadcast_to(ops.convert_to_tensor(weights, dtype=y_pred.dtype), (classes - 1,))
+        return ops.concatenate([ops.ones((1,), dtype=y_pred.dtype), weights])
 
 
-class DiceFocal(MixedLoss, key="dice_focal"):
+class DiceFocal(OverlapLoss, key="dice_focal"):
     """Dice plus focal loss, from one softmax: small regions, and the positions that are still wrong.
 
     `dice_weight * Dice + focal_weight * FL`, FL being the mean over an image's positions of `Focal` where C == 1 or
@@ -625,7 +651,6 @@ class DiceFocal(MixedLoss, key="dice_focal"):
     """
 
     use = "segmentation with positions that stay wrong"
-    fuses = False  # XLA computes the powers of each class again for each of its sums.
 
     dice_weight: float = number(default=1.0, at_least=0)
     focal_weight: float = number(default=1.0, at_least=0)
@@ -637,21 +662,23 @@ class DiceFocal(MixedLoss, key="dice_focal"):
         doc="The weight of positives, in [0, 1], where C == 1 or `multilabel`; otherwise one for each exclusive class.",
     )
 
-    def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        alpha, classes = self.alpha, y_pred.shape[-1]
-        self.per_output("alpha", classes)
-        if self.binary(y_pred):
-            if isinstance(alpha, list) or (alpha is not None and alpha > 1):
-                raise shapes.RefusedError(
-                    f"Expected alpha in [0, 1] or None for binary decisions. Received: alpha={alpha}"
-                )
-            term = Term((self.gamma,), alpha, binary=True)
-        else:
-            term = Term((self.gamma,), [alpha] * classes if isinstance(alpha, float) else alpha)
-        return self.mixed(y_true, y_pred, weight, term, (self.dice_weight, self.focal_weight))
+    def cost(self, sums: Sums) -> Any:
+        return self.dice_weight * super().cost(sums)
+
+    def positions(self, classes: Classes) -> Any:
+        alpha, y_pred = self.per_output("alpha", classes.count), classes.y_pred
+        if not self.binary(y_pred):
+            curve, alpha = crossentropy.focal(self.gamma), 1.0 if alpha is None else alpha
+            return self.focal_weight * crossentropy.categorical(classes, curve, alpha=alpha)
+        if isinstance(self.alpha, list) or (self.alpha is not None and self.alpha > 1):
+            raise shapes.RefusedError(
+                f"Expected alpha in [0, 1] or None for binary decisions. Received: alpha={self.alpha}"
+            )
+        y = labels.one_hot(classes.y_true, y_pred)
+        return self.focal_weight * crossentropy.binary(y, y_pred, self.gamma, alpha, from_logits=self.from_logits)
 
 
-class UnifiedFocal(MixedLoss, key="unified_focal"):
+class UnifiedFocal(OverlapLoss, key="unified_focal"):
     """Focal loss and focal Tversky loss under three parameters, for one rare class.
 
     The asymmetric form: `weight` times the mean over the positions of
@@ -687,11 +714,6 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
         default=0.5, at_least=0, at_most=1, doc="How much the background is turned down, and the rare class turned up."
     )
 
-    def cost(self, sums: Sums) -> Any:
-        wrong = self.delta * sums.false_negatives + (1.0 - self.delta) * sums.false_positives
-        costs = self.one_minus(wrong, sums.intersection)
-        return ops.concatenate([costs[:, :1], numerics.power(costs[:, 1:], 1.0 - self.gamma)], axis=-1)
-
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         if y_pred.shape[-1] > 2:
             raise shapes.mismatch("one class or two, (B, ..., 1) or (B, ..., 2)", y_true, y_pred)
@@ -699,5 +721,15 @@ class UnifiedFocal(MixedLoss, key="unified_focal"):
         if y_pred.shape[-1] == 1:
             y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=self.from_logits)
             activation = "softmax" if self.from_logits else None
-        term = Term((self.gamma, 0.0), [1.0 - self.delta, self.delta])
-        return self.mixed(y_true, y_pred, weight, term, (1.0 - self.weight, self.weight), activation=activation)
+        return self.of_classes(Classes(y_true, y_pred, activation), weight)
+
+    def cost(self, sums: Sums) -> Any:
+        wrong = self.delta * sums.false_negatives + (1.0 - self.delta) * sums.false_positives
+        costs = self.one_minus(wrong, sums.intersection)
+        costs = ops.concatenate([costs[:, :1], numerics.power(costs[:, 1:], 1.0 - self.gamma)], axis=-1)
+        return (1.0 - self.weight) * costs
+
+    def positions(self, classes: Classes) -> Any:
+        background = crossentropy.categorical(classes, crossentropy.focal(self.gamma), alpha=[1.0 - self.delta, 0.0])
+        rare = crossentropy.categorical(classes, alpha=[0.0, self.delta])
+        return self.weight * (background + rare)

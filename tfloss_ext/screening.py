@@ -40,8 +40,8 @@ def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Mark | None]:
         return ops.cast(targets, "int32"), None
 
     def known() -> Any:
-        inside = ops.logical_and(targets >= 0, targets < classes)
-        return ops.logical_and(inside, ops.equal(targets, ops.floor(targets))) if _is_float(targets) else inside
+        of_a_class = ops.logical_and(targets >= 0, targets < classes)
+        return ops.logical_and(of_a_class, ops.equal(targets, ops.floor(targets))) if _is_float(targets) else of_a_class
 
     def cleaned() -> Any:
         return ops.cast(ops.where(known(), targets, ops.zeros((), targets.dtype)), "int32")

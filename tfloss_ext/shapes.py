@@ -15,8 +15,8 @@ def fits(shape: Any, other: Any) -> bool:
     )
 
 
-def held(tensor: Any, like: Any, rank: int) -> Any:
-    """A tensor whose first `rank` axes have to be those of another: checked as it runs where it could not be before.
+def with_axes_of(tensor: Any, like: Any, rank: int) -> Any:
+    """The tensor, whose first `rank` axes have to be those of another: checked as it runs where it could not be before.
 
     An axis of unknown size may turn out to be 1, and would then broadcast. The batch axis alone is unknown in every
     `fit`, which gives both the same; the check of it would cost a copy.
@@ -87,7 +87,14 @@ def both(mask: Any, other: Any) -> Any:
     return ops.logical_and(mask, other)
 
 
-def blank(tensor: Any, kept: Any) -> Any:
+def product(one: Any, other: Any) -> Any:
+    """The product of two weights or masks, None standing for 1."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one * ops.cast(other, one.dtype)
+
+
+def zeroed_unless(tensor: Any, kept: Any) -> Any:
     """The tensor with zeros where `kept`, a mask over its first axes, is False: a NaN there is gone for good."""
     if kept is None or tensor is None:
         return tensor

@@ -28,7 +28,7 @@ def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
     def prepared(z: Any, y: Any, *rows: Any) -> Any:
         dense = ops.cast(labels.one_hot(y, z), z.dtype)
         rows = tuple(ops.expand_dims(row, axis) for row in rows)
-        return terms(labels.laid_out(dense, axis), labels.laid_out(z, axis), axis, *rows)
+        return terms(labels.with_classes_at(dense, axis), labels.with_classes_at(z, axis), axis, *rows)
 
     def of_classes(tensor: Any, y: Any) -> Any:
         """The tensor, 0 where the id is that of no class."""
@@ -42,7 +42,7 @@ def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
 
     def slope(upstream: Any, z: Any, y: Any, *rows: Any) -> Any:
         upstream = ops.expand_dims(of_classes(upstream, y), axis)
-        return labels.laid_back(prepared(z, y, *rows)[1]() * upstream, axis)
+        return labels.with_classes_last(prepared(z, y, *rows)[1]() * upstream, axis)
 
     return by_slices(value, slope, z, y, *rows)
 
@@ -62,7 +62,7 @@ def _per_row(function: Callable[[Any, int], Any], z: Any) -> Any:
     axis = labels.class_axis(z)
 
     def prepared(z: Any) -> Any:
-        return ops.squeeze(function(_below_largest(labels.laid_out(z, axis), axis), axis), axis)
+        return ops.squeeze(function(_below_largest(labels.with_classes_at(z, axis), axis), axis), axis)
 
     return over_slices(prepared, ops.stop_gradient(z), like=z)
 
@@ -127,7 +127,7 @@ def _raised(tau: Any, z: Any, axis: int) -> Any:
 
 def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
     """sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2-t1) - p_c**(2-t1)) / (2-t1), p the softmax tempered by t2."""
-    rest, hard = 1.0 - t1, labels.are_ids(y, z) or labels.hard(y)
+    rest, hard = 1.0 - t1, labels.are_ids(y, z) or labels.are_hard(y)
 
     def log_t1(logs: Any) -> Any:
         return ops.expm1(rest * logs) / rest if rest else logs
