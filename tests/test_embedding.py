@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import MODES, to_numpy, value_and_gradient
+from keras import ops
+from support import MODES, float64, to_numpy, value_and_gradient
 
-from tfloss_ext import Contrastive, Triplet
+from tfloss_ext import Contrastive, Triplet, gradients
 
 # On a line: class 0 at 0 and 1, class 1 at 1.5 and 4.
 LINE, IDS = np.array([[0.0], [1.0], [1.5], [4.0]], "float32"), np.array([0, 0, 1, 1])
@@ -68,6 +69,24 @@ def test_blocks_change_nothing(mode, mining, block_size):
     got = value_and_gradient(Triplet(mining=mining, block_size=block_size), ids, x, mode=mode)
     np.testing.assert_allclose(got[0], expected[0], rtol=1e-5)
     np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(("mode", "block_size"), [(MODES[0], None), (MODES[0], 7), (MODES[-1], 7)])
+@pytest.mark.parametrize(
+    ("mining", "soft_margin"), [("semi_hard", False), ("hard", False), ("all", False), ("hard", True)]
+)
+def test_the_gradient_of_the_gradient(mining, soft_margin, mode, block_size):
+    (x, direction), ids = np.random.default_rng(1).normal(size=(2, 20, 3)), np.arange(20) % 4
+    loss = Triplet(mining=mining, soft_margin=soft_margin, block_size=block_size, dtype="float64")
+
+    def along(_, x, __):
+        value, pull = gradients.pullback(lambda x: loss(ids, x), x)
+        return pull(ops.ones_like(value))[0] * ops.convert_to_tensor(direction)
+
+    with float64():
+        found = value_and_gradient(along, None, x, mode=mode)[1]
+        ahead, behind = (value_and_gradient(loss, ids, x + step * direction)[1] for step in (1e-6, -1e-6))
+    np.testing.assert_allclose(found, (ahead - behind) / 2e-6, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", MODES[:1])
@@ -141,13 +160,13 @@ def test_shapes_that_do_not_fit_raise(loss, y, shape):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("soft_margin", [False, True])
 def test_semi_hard_is_the_same_by_rounds_and_by_sorting(monkeypatch, mode, soft_margin):
-    from tfloss_ext import pairs
+    from tfloss_ext import mining
 
     rng = np.random.default_rng(1)
     x, ids = rng.integers(0, 4, (30, 3)).astype("float32"), np.arange(30) % 4
     results = []
     for few in (0, 100):
-        monkeypatch.setattr(pairs, "FEW_POSITIVES", few)
+        monkeypatch.setattr(mining, "FEW_POSITIVES", few)
         results.append(value_and_gradient(Triplet(soft_margin=soft_margin), ids, x, mode=mode))
     np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-6)
     np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-5, atol=1e-7)

@@ -35,6 +35,19 @@ class Spread(tfloss_ext.BatchLoss):
         return kept * ops.square(error - ops.sum(kept * error) / ops.sum(kept))
 
 
+class Together(tfloss_ext.PairLoss):
+    """The mean distance of the positive pairs."""
+
+    distance: str = tfloss_ext.choice(options=("l2", "cosine"), default="l2")
+
+    def kernel(self):
+        def together(d, positive, negative):
+            count = ops.sum(ops.cast(positive, d.dtype), axis=1)
+            return ops.stack([ops.sum(ops.where(positive, d, 0.0), axis=1), count], axis=1)
+
+        return together
+
+
 def logits(*shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
@@ -103,6 +116,20 @@ def test_a_batch_leaves_out_what_has_no_weight():
     assert float(Spread()(y, x, weight)) == pytest.approx(values.sum() / 4, rel=1e-5)
     loss = Spread(reduction="mean_with_sample_weight")
     assert float(loss(y, x, weight)) == pytest.approx(values.sum() / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("block_size", [None, 1, 3])
+def test_pairs_are_a_plain_kernel(block_size, mode):
+    ids, x = np.array([0, 1, 0, 1, 0]), np.random.default_rng(3).normal(size=(5, 2)).astype("float32")
+
+    def expected(x):
+        pairs = [(i, j) for i in range(5) for j in range(5) if i != j and ids[i] == ids[j]]
+        return float(np.mean([np.linalg.norm(x[i] - x[j]) for i, j in pairs]))
+
+    value, gradient = value_and_gradient(Together(block_size=block_size), ids, x, mode=mode)
+    assert value == pytest.approx(expected(x.astype("float64")), rel=1e-5)
+    np.testing.assert_allclose(gradient, slope(expected, x), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ClassLoss", "OverlapLoss", "BatchLoss", "PairLoss"])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, T
 import keras
 import numpy as np
 
-from tfloss_ext import pairs, screening
+from tfloss_ext import blocks, screening
 from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
 from tfloss_ext.regions import Sums
@@ -1817,8 +1817,8 @@ class Lovasz(_RegionLoss):
 class PairLoss(BatchLoss, _EmbeddingLoss):
     """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
 
-    A subclass gives `kernel()`, the maths of one anchor as `pairs` describes it. The values are scaled so that their
-    mean is the mean over all that the kernel counts.
+    A subclass gives `kernel()`, the maths of one anchor as `blocks` describes it, whose values are (b, 2): what it sums
+    and how many things those are. The loss is scaled so that its mean is the mean over all that the kernel counts.
 
     Args:
         cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
@@ -2138,7 +2138,7 @@ class Triplet(PairLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
-    def kernel(self) -> pairs.Kernel: ...
+    def kernel(self) -> blocks.Kernel: ...
 
 class Tweedie(_RegressionLoss):
     """Deviance of amounts that are often 0 and otherwise positive, such as claims, rain or sales.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics, pairs, replicas, screening, shapes
+from tfloss_ext import blocks, mining, numerics, replicas, screening, shapes
 from tfloss_ext.base import BatchLoss, Loss
 from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import choice, flag, number, whole
@@ -69,15 +69,15 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if len(y_pred.shape) == 3:
-            y_pred = pairs.distance(y_pred[:, 0], y_pred[:, 1], self.distance)
+            y_pred = blocks.distance(y_pred[:, 0], y_pred[:, 1], self.distance)
         return y_true * ops.square(y_pred) + (1.0 - y_true) * ops.square(ops.relu(self.margin - y_pred))
 
 
 class PairLoss(BatchLoss, EmbeddingLoss):
     """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
 
-    A subclass gives `kernel()`, the maths of one anchor as `pairs` describes it. The values are scaled so that their
-    mean is the mean over all that the kernel counts.
+    A subclass gives `kernel()`, the maths of one anchor as `blocks` describes it, whose values are (b, 2): what it sums
+    and how many things those are. The loss is scaled so that its mean is the mean over all that the kernel counts.
     """
 
     fuses = False  # It asks other replicas, and goes by blocks and sorts.
@@ -99,7 +99,7 @@ class PairLoss(BatchLoss, EmbeddingLoss):
         """The maths of one anchor."""
 
     def read_targets(self, y_true: Any) -> Any:
-        return None if y_true is None else pairs.comparable(y_true)
+        return None if y_true is None else blocks.comparable(y_true)
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
         return None  # Ids of any kind, or none at all.
@@ -117,8 +117,7 @@ class PairLoss(BatchLoss, EmbeddingLoss):
             columns, start = replicas.gather(y_pred)
             ids, column_kept, copies = replicas.gather(y_true)[0], replicas.gather(kept)[0], replicas.count()
             own = own + start
-        totals = pairs.rows(
-            self.kernel(),
+        pairs = blocks.PairMatrix(
             y_pred,
             columns,
             y_true,
@@ -129,6 +128,7 @@ class PairLoss(BatchLoss, EmbeddingLoss):
             distance=self.distance,
             block_size=self.block_size,
         )
+        totals = pairs.rows(self.kernel())
         count = ops.stop_gradient(ops.sum(totals[:, 1]))
         if copies > 1:
             count = replicas.total(count)
@@ -184,8 +184,8 @@ class Triplet(
         default=False, doc="For given triplets, use d(positive, negative) where it is less than d(anchor, negative)."
     )
 
-    def kernel(self) -> pairs.Kernel:
-        kernels = {"semi_hard": pairs.semi_hard, "hard": pairs.hard, "all": pairs.all_triplets}
+    def kernel(self) -> blocks.Kernel:
+        kernels = {"semi_hard": mining.semi_hard, "hard": mining.hard, "all": mining.all_triplets}
         return kernels[self.mining](self.margin, self.soft_margin)
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -202,7 +202,7 @@ class Triplet(
         if len(y_pred.shape) == 2:
             return super().call(y_true, y_pred, kept)
         anchor, positive, negative = (y_pred[:, i] for i in range(3))
-        near, far = pairs.distance(anchor, positive, self.distance), pairs.distance(anchor, negative, self.distance)
+        near, far = blocks.distance(anchor, positive, self.distance), blocks.distance(anchor, negative, self.distance)
         if self.swap:
-            far = numerics.smaller(far, pairs.distance(positive, negative, self.distance))
+            far = numerics.smaller(far, blocks.distance(positive, negative, self.distance))
         return ops.softplus(near - far) if self.soft_margin else ops.relu(near - far + self.margin)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from tfloss_ext import registry
 
@@ -75,6 +75,105 @@ def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> 
 
     wrapped: Callable[..., Any] = ops.custom_gradient(function)
     return wrapped
+
+
+def with_pull(function: Callable[..., tuple[Any, Callable[[Any], Any]]]) -> Callable[..., Any]:
+    """What `function(*tensors) -> (results, pull)` gives, with the gradients `pull(upstream)`, one for each tensor.
+
+    For slopes that are known once the results are, or kept from there. Results may be a structure of tensors of one
+    type; `pull` then takes the like.
+    """
+
+    def wrapped(*tensors: Any) -> Any:
+        layout: Any = None
+
+        def flat(*tensors: Any) -> Any:
+            nonlocal layout
+            results, pull = function(*tensors)
+            layout = _Layout(results)
+
+            def gradient(*args: Any, upstream: Any = None) -> Any:
+                if upstream is None:
+                    return pull(layout.apart(args[0]))
+                # PyTorch names the upstream gradient, and computes results without a graph: where the gradient is to be
+                # differentiated in its turn, the slopes are computed again.
+                import torch
+
+                again = function(*args)[1] if torch.is_grad_enabled() else pull
+                return again(layout.apart(upstream))
+
+            return layout.joined(results), gradient
+
+        joined = ops.custom_gradient(flat)(*tensors)
+        return layout.apart(joined)
+
+    return wrapped
+
+
+class _Layout:
+    """How the tensors of a structure lie in one: on PyTorch a custom gradient has a single result."""
+
+    def __init__(self, structure: Any) -> None:
+        parts = tree.flatten(structure)
+        self.structure = tree.map_structure(lambda _: 0, structure)
+        self.shapes = [ops.shape(each) for each in parts]
+
+    def joined(self, structure: Any) -> Any:
+        parts = tree.flatten(structure)
+        return parts[0] if len(parts) == 1 else ops.concatenate([ops.reshape(each, (-1,)) for each in parts], axis=0)
+
+    def apart(self, joined: Any) -> Any:
+        parts, start = [joined], 0
+        if len(self.shapes) > 1:
+            parts = []
+            for shape in self.shapes:
+                end = start + math.prod(shape)
+                parts.append(ops.reshape(joined[start:end], shape))
+                start = end
+        return tree.pack_sequence_as(self.structure, parts)
+
+
+def pullback(function: Callable[..., Any], *tensors: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`function(*tensors)`, and what takes gradients by its results to gradients by the tensors, once.
+
+    Results may be a structure of tensors of floats. By the tape of the backend, also inside a loop; what it has kept
+    goes with the second result.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        results, pull = jax.vjp(function, *tensors)
+        return results, lambda upstream: pull(tree.pack_sequence_as(results, tree.flatten(upstream)))
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # A tape takes a tensor that is given twice for one.
+        tensors = tuple(map(tf.identity, tensors))
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            results = function(*tensors)
+        parts = tree.flatten(results)
+        return results, lambda upstream: tuple(
+            tape.gradient(parts, tensors, tree.flatten(upstream), unconnected_gradients="zero")
+        )
+    import torch
+
+    # To be differentiated in its turn, the gradient needs the graph that the tensors come from.
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        tensors = tuple((each.view_as(each) if again else each.detach()).requires_grad_() for each in tensors)
+        results = function(*tensors)
+
+    def by_tape(upstream: Any) -> tuple[Any, ...]:
+        pairs = zip(tree.flatten(results), tree.flatten(upstream), strict=True)
+        connected = [pair for pair in pairs if pair[0].requires_grad]
+        if not connected:
+            return tuple(map(torch.zeros_like, tensors))
+        parts, slopes = zip(*connected, strict=True)
+        return torch.autograd.grad(parts, tensors, slopes, create_graph=again, materialize_grads=True)
+
+    return results, by_tape
 
 
 # Slices

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Formulas over a pair matrix: what blocks give is what the matrix gives, and what loops over pairs give in float64."""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+
+import numpy as np
+import pytest
+from keras import ops
+from support import BACKEND, EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
+
+from tfloss_ext import blocks, gradients
+from tfloss_ext.embedding import PairLoss
+
+# The last two ids have one sample each; what is dropped is also not a number.
+IDS = np.array([0, 1, 0, 2, 1, 2, 0, 1, 2, 0, 1, 3, 4])
+KEPT = np.array([1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1], "bool")
+EMBEDDINGS = np.where(KEPT[:, None], np.random.default_rng(0).normal(size=(len(IDS), 3)), np.nan)
+WEIGHTS = np.linspace(0.5, 1.5, len(IDS))
+# In each case but those of 1 and None the last block is shorter than the others.
+SIZES = [1, 3, 4, 12, None]
+
+
+def pair_matrix(x, distance, block_size):
+    return blocks.PairMatrix(
+        x,
+        x,
+        ops.convert_to_tensor(IDS, dtype="int32"),
+        ops.convert_to_tensor(IDS, dtype="int32"),
+        own=ops.arange(ops.shape(x)[0], dtype="int32"),
+        anchor_kept=ops.convert_to_tensor(KEPT),
+        column_kept=ops.convert_to_tensor(KEPT),
+        distance=distance,
+        block_size=block_size,
+    )
+
+
+def by_numpy(x, distance):
+    """The matrix itself, and its positives and negatives as booleans."""
+    x = np.where(KEPT[:, None], x, 1.0)
+    both = KEPT[:, None] & KEPT & ~np.eye(len(x), dtype="bool")
+    same = IDS[:, None] == IDS
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    d = unit @ unit.T if distance == "similarity" else np.linalg.norm(x[:, None] - x, axis=-1)
+    return d, both & same, both & ~same
+
+
+# Multi-similarity, arXiv:1904.06627
+
+
+def multi_similarity(x, block_size, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1):
+    def kernel(s, positive, negative):
+        nearest = ops.max(ops.where(negative, s, -2.0), axis=1, keepdims=True)
+        farthest = -ops.max(ops.where(positive, -s, -2.0), axis=1, keepdims=True)
+        positive, negative = positive & (s - epsilon < nearest), negative & (s + epsilon > farthest)
+        near = ops.sum(ops.where(positive, ops.exp(-alpha * (s - base)), 0.0), axis=1)
+        far = ops.sum(ops.where(negative, ops.exp(beta * (s - base)), 0.0), axis=1)
+        return ops.log1p(near) / alpha + ops.log1p(far) / beta
+
+    return pair_matrix(x, "similarity", block_size).rows(kernel)
+
+
+def multi_similarity_by_loops(x, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1):
+    s, positive, negative = by_numpy(x, "similarity")
+    values = np.zeros(len(x))
+    for i in range(len(x)):
+        positives, negatives = s[i, positive[i]], s[i, negative[i]]
+        hard_positives = [p for p in positives if any(p - epsilon < n for n in negatives)]
+        hard_negatives = [n for n in negatives if any(n + epsilon > p for p in positives)]
+        values[i] += np.log(1 + sum(np.exp(-alpha * (p - base)) for p in hard_positives)) / alpha
+        values[i] += np.log(1 + sum(np.exp(beta * (n - base)) for n in hard_negatives)) / beta
+    return values
+
+
+# Lifted structure, arXiv:1511.06452
+
+
+def lifted(x, block_size, margin=1.0):
+    def reach(d, positive, negative):
+        return ops.logsumexp(ops.where(negative, margin - d, -1e9), axis=1)
+
+    def cost(d, positive, negative, of_anchor, of_column):
+        # Not `ops.logaddexp`, which makes float32 of float64 on PyTorch.
+        both = of_column + ops.softplus(of_anchor - of_column)
+        return ops.sum(ops.where(positive, ops.square(ops.relu(both + d)), 0.0), axis=1)
+
+    pairs = pair_matrix(x, "l2", block_size)
+    near = pairs.rows(reach)
+    return pairs.rows(cost, of_anchors=[near], of_columns=[near])
+
+
+def lifted_by_loops(x, margin=1.0):
+    d, positive, negative = by_numpy(x, "l2")
+    values = np.zeros(len(x))
+    for i, j in np.argwhere(positive):
+        others = np.concatenate([d[i, negative[i]], d[j, negative[j]]])
+        values[i] += max(np.log(np.exp(margin - others).sum()) + d[i, j], 0.0) ** 2
+    return values
+
+
+FORMULAS = {"multi_similarity": (multi_similarity, multi_similarity_by_loops), "lifted": (lifted, lifted_by_loops)}
+
+
+def weighted(formula, block_size):
+    """The formula as a loss whose samples count differently, so that an exchange of rows is seen."""
+    return lambda _, x, __: formula(x, block_size) * ops.convert_to_tensor(WEIGHTS, dtype=x.dtype)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_plain_kernel_gives_what_loops_over_pairs_give(name, size, mode):
+    formula, by_loops = FORMULAS[name]
+    with float64():
+        value, gradient = value_and_gradient(weighted(formula, size), None, EMBEDDINGS, mode=mode)
+    np.testing.assert_allclose(value, WEIGHTS @ by_loops(EMBEDDINGS), **EXACT)
+    np.testing.assert_allclose(gradient, slope(lambda x: WEIGHTS @ by_loops(x), EMBEDDINGS), **EXACT_SLOPE)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", FORMULAS)
+def test_blocks_give_what_the_whole_matrix_gives(name, mode):
+    formula, _ = FORMULAS[name]
+    x = EMBEDDINGS.astype("float32")
+    whole, whole_gradient = value_and_gradient(weighted(formula, None), None, x)
+    for size in SIZES[:-1]:
+        value, gradient = value_and_gradient(weighted(formula, size), None, x, mode=mode)
+        np.testing.assert_allclose(value, whole, rtol=1e-5)
+        np.testing.assert_allclose(gradient, whole_gradient, rtol=1e-5, atol=1e-5 * np.abs(whole_gradient).max())
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_gradient_of_the_gradient(name, size, mode):
+    direction = np.random.default_rng(1).normal(size=EMBEDDINGS.shape)
+
+    def along(block_size):
+        def loss(_, x, __):
+            values, pull = gradients.pullback(lambda x: weighted(FORMULAS[name][0], block_size)(None, x, None), x)
+            return pull(ops.ones_like(values))[0] * ops.convert_to_tensor(direction, dtype=x.dtype)
+
+        return loss
+
+    with float64():
+        # The whole matrix is differentiated twice as it is.
+        expected = value_and_gradient(along(None), None, EMBEDDINGS)
+        found = value_and_gradient(along(size), None, EMBEDDINGS, mode=mode)
+    assert np.abs(expected[1]).max() > 0.1
+    np.testing.assert_allclose(found[0], expected[0], **EXACT)
+    np.testing.assert_allclose(found[1], expected[1], **EXACT_SLOPE)
+
+
+# The engine itself
+
+
+def sums_both_ways(x, y, kept, size):
+    """Sums of exp(x . y) over the columns, and over the rows that are kept."""
+
+    def formula(rows, labels, columns):
+        terms = ops.exp(rows[0] @ ops.transpose(columns[0]))
+        return (ops.sum(terms, axis=1),), (ops.sum(ops.where(labels[0][:, None] > 0, terms, 0.0), axis=0),)
+
+    (of_rows,), (of_columns,) = blocks.by_blocks(formula, [x], [ops.convert_to_tensor(kept)], [y], size)
+    return of_rows, of_columns
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [1, 4, 20])
+def test_rows_and_sums_over_rows(size, mode):
+    rng = np.random.default_rng(0)
+    x, y, kept = rng.normal(size=(10, 3)), rng.normal(size=(7, 3)), (np.arange(10) % 3).astype("int32")
+
+    def both(_, stacked, __):
+        of_rows, of_columns = sums_both_ways(stacked[:10], stacked[10:], kept, size)
+        return ops.sum(ops.log(of_rows)) + ops.sum(ops.log(of_columns))
+
+    def by_formula(stacked):
+        terms = np.exp(stacked[:10] @ stacked[10:].T)
+        return np.log(terms.sum(axis=1)).sum() + np.log(terms[kept > 0].sum(axis=0)).sum()
+
+    stacked = np.concatenate([x, y])
+    with float64():
+        value, gradient = value_and_gradient(both, None, stacked, mode=mode)
+    np.testing.assert_allclose(value, by_formula(stacked), **EXACT)
+    np.testing.assert_allclose(gradient, slope(by_formula, stacked), **EXACT_SLOPE)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX traces a kernel and shows it no array")
+def test_neither_pass_holds_more_than_a_block():
+    seen, most = [], 0
+
+    def formula(x, block_size):
+        def kernel(d, positive, negative):
+            nonlocal most
+            assert d.shape == (1, len(IDS))
+            seen.append(weakref.ref(d))
+            most = max(most, sum(each() is not None for each in seen))
+            return ops.sum(ops.where(negative, ops.exp(-d), 0.0), axis=1)
+
+        return pair_matrix(x, "l2", block_size).rows(kernel)
+
+    value_and_gradient(weighted(formula, 1), None, EMBEDDINGS.astype("float32"))
+    assert len(seen) == 2 * len(IDS)
+    # The one at hand, and the one before it.
+    assert most <= 2
+
+
+def test_rows_of_several_values():
+    def kernel(d, positive, negative):
+        return ops.stack([ops.sum(ops.where(mask, d, 0.0), axis=1) for mask in (positive, negative)], axis=1)
+
+    d, positive, negative = by_numpy(EMBEDDINGS, "l2")
+    found = to_numpy(pair_matrix(ops.convert_to_tensor(EMBEDDINGS.astype("float32")), "l2", 5).rows(kernel))
+    np.testing.assert_allclose(found, np.stack([(d * positive).sum(1), (d * negative).sum(1)], axis=1), rtol=1e-5)
+
+
+class Repulsion(PairLoss):
+    """A member of the family that knows no distance but the cosine."""
+
+    distance = "similarity"
+
+    def kernel(self):
+        def kernel(s, positive, negative):
+            near = ops.sum(ops.where(negative, ops.square(ops.relu(s)), 0.0), axis=1)
+            return ops.stack([near, ops.sum(ops.cast(negative, s.dtype), axis=1)], axis=1)
+
+        return kernel
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [4, None], ids=str)
+def test_a_loss_of_cosines_alone_is_a_class_attribute_and_a_kernel(size, mode):
+    x = EMBEDDINGS[KEPT].astype("float32")
+    ids = IDS[KEPT]
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    costs = np.maximum(unit @ unit.T, 0.0) ** 2
+    loss = Repulsion(block_size=size)
+    assert "distance" not in inspect.signature(Repulsion).parameters
+    value, _ = value_and_gradient(loss, ids, x, mode=mode)
+    assert value == pytest.approx(costs[ids[:, None] != ids].mean(), rel=1e-5)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triplet's choice of pairs: semi-hard, hard, and all triplets, as kernels of `blocks.PairMatrix`.
+
+No tape can follow these sorts, and ties are to be shared the same way everywhere: the kernels know their slopes. Each
+is a rule, `rule(d, positive, negative) -> (total, count, slope)`: what it sums for each anchor and how many things that
+were, both (b,), and the derivative of `total` with respect to `d`, (b, n), of which equal distances get equal shares.
+`_with_slope` makes of it a kernel whose values are (b, 2), total and count.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from tfloss_ext import gradients, numerics
+from tfloss_ext.blocks import Kernel, next_after
+
+Rule = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+
+# Up to this many positives of an anchor, a round for each is faster than sorting.
+FEW_POSITIVES = 16
+
+
+def _with_slope(rule: Rule, soft: bool) -> Kernel:
+    """The kernel of a rule, by whose slope its values are differentiated."""
+
+    def kernel(d: Any, positive: Any, negative: Any) -> Any:
+        def found(d: Any) -> tuple[Any, Callable[[Any], Any]]:
+            # The slopes of the hinge are constant, so that no second derivative goes through the rule.
+            d = d if soft else ops.stop_gradient(d)
+            total, count, slope = rule(d, positive, negative)
+            return ops.stack([total, ops.cast(count, total.dtype)], axis=1), lambda upstream: upstream[:, :1] * slope
+
+        return gradients.with_pull(found)(d)
+
+    return kernel
+
+
+def semi_hard(margin: float, soft: bool) -> Kernel:
+    """Each positive pair against the nearest negative farther than it, else the farthest negative."""
+    by_rounds, by_sorting = _semi_hard_by_rounds(margin, soft), _semi_hard_by_sorting(margin, soft)
+
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+        positive = positive & ops.any(negative, axis=1, keepdims=True)
+        most = ops.max(ops.sum(ops.cast(positive, "int32"), axis=1))
+        branches = (lambda rule=rule: rule(d, positive, negative) for rule in (by_rounds, by_sorting))
+        return tuple(ops.cond(most <= FEW_POSITIVES, *branches))
+
+    return _with_slope(rule, soft)
+
+
+def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+        farthest = ops.max(ops.where(negative, d, 0.0), axis=1, keepdims=True)
+
+        def against(chosen: Any) -> tuple[Any, Any]:
+            """What the chosen positive of each anchor, where it has one, costs, and the slope."""
+            there = ops.any(chosen, axis=1, keepdims=True)
+            near = ops.sum(ops.where(chosen, d, 0.0), axis=1, keepdims=True)
+            far = -ops.max(ops.where(negative & (d > near), -d, -float("inf")), axis=1, keepdims=True)
+            far = ops.where(ops.isfinite(far), far, farthest)
+            cost, slope = _cost_and_slope(near - far + (0.0 if soft else margin), soft)
+            slope = ops.where(there, slope, 0.0)
+            hit = _equal_shares(negative & ops.equal(d, far), d)
+            return ops.where(there, cost, 0.0)[:, 0], slope * (ops.cast(chosen, d.dtype) - hit)
+
+        total, slope = _over_positives(d, positive, against)
+        return total, _count(positive, d), slope
+
+    return rule
+
+
+def _over_positives(d: Any, positive: Any, step: Callable[[Any], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The sums of the (b,) and (b, n) that `step` gives for each anchor's first positive, the second, and so on."""
+    number = ops.where(positive, ops.cumsum(ops.cast(positive, "int32"), axis=1), 0)
+    rounds = ops.max(number)
+
+    def body(k: Any, total: Any, slope: Any) -> tuple[Any, ...]:
+        more, more_slope = step(ops.equal(number, k))
+        total, slope = total + more, slope + more_slope
+        return next_after(k, total, slope), total, slope
+
+    slope = ops.zeros_like(d)
+    state = (ops.cast(1, "int32"), ops.sum(slope, axis=1), slope)
+    _, total, slope = ops.while_loop(lambda k, *_: k <= rounds, body, state)
+    return total, slope
+
+
+def _semi_hard_by_sorting(margin: float, soft: bool) -> Rule:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+        # Farthest first, the positive before its equals: the negatives met so far are those strictly farther.
+        sorted_d, positive, negative, order = _farthest_first(d, first=positive, second=negative)
+        # Of what the sort gives there is no second derivative.
+        d = ops.where(positive | negative, _entries_at(d, order), 0.0) if soft else sorted_d
+        again = ops.pad(negative[:, :-1] & ops.equal(d[:, 1:], d[:, :-1]), ((0, 0), (1, 0)))
+        new = negative & ~again
+        met = ops.maximum(ops.cumsum(ops.cast(new, "int32"), axis=1) - 1, 0)
+        nearest = _entries_at(_sums_at(ops.where(new, d, 0.0), met), met)
+        cost, slope = _cost_and_slope(d - nearest + (0.0 if soft else margin), soft)
+        slope = ops.where(positive, slope, 0.0)
+        # Equal negatives share the slope: it does not depend on the order of the samples.
+        share = _sums_at(slope, met) / numerics.at_least(_sums_at(ops.cast(negative, d.dtype), met), 1.0)
+        slope = slope - ops.where(negative, _entries_at(share, met), 0.0)
+        return ops.sum(ops.where(positive, cost, 0.0), axis=1), _count(positive, d), _sums_at(slope, order)
+
+    return rule
+
+
+def hard(margin: float, soft: bool) -> Kernel:
+    """The farthest positive against the nearest negative, for anchors that have both."""
+
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+        both = ops.any(positive, axis=1) & ops.any(negative, axis=1)
+        far = ops.max(ops.where(positive, d, 0.0), axis=1)
+        near = -ops.max(ops.where(negative, -d, -float("inf")), axis=1)
+        cost, slope = _cost_and_slope(ops.where(both, far - near, 0.0) + (0.0 if soft else margin), soft)
+        farthest = _equal_shares(positive & ops.equal(d, ops.expand_dims(far, 1)), d)
+        nearest = _equal_shares(negative & ops.equal(d, ops.expand_dims(near, 1)), d)
+        slope = ops.expand_dims(ops.where(both, slope, 0.0), 1) * (farthest - nearest)
+        return ops.where(both, cost, 0.0), ops.cast(both, d.dtype), slope
+
+    return _with_slope(rule, soft)
+
+
+def all_triplets(margin: float, soft: bool) -> Kernel:
+    """Every triplet; by the hinge those above 0 count, softly all of them do."""
+    return _with_slope(_all_soft if soft else functools.partial(_all_by_hinge, margin), soft)
+
+
+def _all_by_hinge(margin: float, d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+    # Farthest first, positives pushed out by the margin: a triplet is above 0 where its negative comes later.
+    pushed = ops.where(positive, d + margin, d)
+    key, negative, positive, order = _farthest_first(pushed, first=negative, second=positive)
+    later = ops.expand_dims(_count(negative, d), 1) - ops.cumsum(ops.cast(negative, d.dtype), axis=1)
+    earlier = ops.cumsum(ops.cast(positive, d.dtype), axis=1)
+    slope = ops.where(positive, later, 0.0) - ops.where(negative, earlier, 0.0)
+    # The hinge is linear where it is above 0, so the sum is slope . key; slopes that add up to 0 allow any origin, and
+    # one in the middle of the keys loses the least precision.
+    used = numerics.at_least(ops.sum(ops.abs(slope), axis=1, keepdims=True), 1.0)
+    key = key - ops.sum(ops.abs(slope) / used * key, axis=1, keepdims=True)
+    return ops.sum(slope * key, axis=1), ops.sum(ops.where(positive, later, 0.0), axis=1), _sums_at(slope, order)
+
+
+def _all_soft(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+    # softplus does not split into prefix sums.
+    def against(chosen: Any) -> tuple[Any, Any]:
+        active = negative & ops.any(chosen, axis=1, keepdims=True)
+        cost, slope = _cost_and_slope(ops.sum(ops.where(chosen, d, 0.0), axis=1, keepdims=True) - d, True)
+        slope = ops.where(active, slope, 0.0)
+        own = ops.where(chosen, ops.sum(slope, axis=1, keepdims=True), 0.0)
+        return ops.sum(ops.where(active, cost, 0.0), axis=1), own - slope
+
+    total, slope = _over_positives(d, positive, against)
+    return total, _count(positive, d) * _count(negative, d), slope
+
+
+def _cost_and_slope(z: Any, soft: bool) -> tuple[Any, Any]:
+    """The hinge or its soft form at z, and the slope there."""
+    return (ops.softplus(z), ops.sigmoid(z)) if soft else (ops.relu(z), ops.cast(z >= 0, z.dtype))
+
+
+def _equal_shares(mask: Any, like: Any) -> Any:
+    mask = ops.cast(mask, like.dtype)
+    return mask / numerics.at_least(ops.sum(mask, axis=1, keepdims=True), 1.0)
+
+
+def _count(mask: Any, like: Any) -> Any:
+    return ops.sum(ops.cast(mask, like.dtype), axis=1)
+
+
+def _farthest_first(d: Any, *, first: Any, second: Any) -> tuple[Any, Any, Any, Any]:
+    """`d`, `first`, `second` and the columns they come from, farthest first and `first` before `second` on ties.
+
+    The bits of a positive float are ordered as it is; with one more for the mask, a single sort of integers does it,
+    and the floats are read from the sorted keys. Columns in neither mask come last, as 0.
+    """
+    bits = 64 if "64" in str(d.dtype) else 32
+    floats, integers = f"float{bits}", f"int{bits}"
+    middle, least = 2 ** (bits - 2) - 1, -(2 ** (bits - 1))
+    least = ops.convert_to_tensor(least, dtype=integers)
+    pattern = _reinterpreted(ops.where(d > 0, d, 0.0), integers)  # A -0.0 would come last.
+    key = ops.left_shift(pattern - middle, 1) + ops.cast(first, integers)
+    key, order = ops.top_k(ops.where(first | second, key, least), ops.shape(d)[1])
+    inside, odd = key > least, ops.equal(ops.bitwise_and(key, 1), 1)
+    pattern = ops.where(inside, ops.right_shift(key, 1) + middle, ops.zeros_like(key))
+    return _reinterpreted(pattern, floats), inside & odd, inside & ~odd, order
+
+
+def _reinterpreted(tensor: Any, dtype: str) -> Any:
+    # Keras cannot view a last axis of unknown size.
+    return ops.reshape(ops.view(ops.reshape(tensor, (-1, 1)), dtype), ops.shape(tensor))
+
+
+def _flat_index(index: Any, width: Any) -> Any:
+    starts = ops.expand_dims(ops.arange(ops.shape(index)[0], dtype="int32"), 1) * width
+    return ops.cast(index, "int32") + starts
+
+
+def _entries_at(values: Any, index: Any) -> Any:
+    """values[row, index[row, j]]; `take_along_axis` takes twice as long on TensorFlow."""
+    return ops.take(ops.reshape(values, (-1,)), _flat_index(index, ops.shape(values)[1]))
+
+
+def _sums_at(values: Any, index: Any) -> Any:
+    """Each value added up at [row, index[row, j]]; a scatter takes four times as long on TensorFlow."""
+    b, n = ops.shape(values)
+    flat = ops.reshape(_flat_index(index, n), (-1,))
+    return ops.reshape(numerics.segment_sum(ops.reshape(values, (-1,)), flat, b * n), (b, n))
