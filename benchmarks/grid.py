@@ -23,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import ops
+from timing import race
 
 import tfloss_ext
 
@@ -154,22 +155,6 @@ def tf_step(loss: Any, xla: bool = False, signature: Any = None, eager: bool = F
         return value, tape.gradient(value, y_pred)
 
     return run if eager else tf.function(run, jit_compile=xla, autograph=False, input_signature=signature)
-
-
-def race(steps: list[Callable[[], Any]], rounds: int) -> list[float]:
-    """The median time of each in milliseconds, taking turns, for a quarter of a minute at most."""
-    for each in steps * 4:
-        each()
-    times: list[list[float]] = [[] for _ in steps]
-    end = time.perf_counter() + 15
-    for round_ in range(rounds):
-        if round_ >= 5 and time.perf_counter() > end:
-            break
-        for each, kept in zip(steps, times, strict=True):
-            start = time.perf_counter()
-            each()
-            kept.append(1000 * (time.perf_counter() - start))
-    return [statistics.median(kept) for kept in times]
 
 
 def table(only: list[str] | None, quick: bool) -> None:

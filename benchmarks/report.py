@@ -11,17 +11,21 @@ Memory is the peak of a process of its own above what it held before the first s
 from __future__ import annotations
 
 import argparse
+import copy
+import dataclasses
 import importlib.util
+import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from timing import race
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -37,7 +41,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what to measure anew")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--memory-of", nargs=3, metavar=("WORK", "WHO", "XLA"), help="measure this alone, and print it")
-    parser.add_argument("--monai", metavar="PYTHON", help="that of an environment made as monai_dice.py says")
+    parser.add_argument("--peers", metavar="PYTHON", help="that of an environment made as peers.py says")
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
     if arguments.memory_of:
@@ -46,7 +50,7 @@ def main() -> None:
         return
     page = sections(arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else "")
     for part in arguments.parts:
-        if part != "monai" or arguments.monai:
+        if part != "peers" or arguments.peers:
             title, measure = PARTS[part]
             page[title] = [f"Measured with version {version('tfloss_ext')}.", "", *measure(arguments)]
     in_order = [title for title, _ in PARTS.values() if title in page]
@@ -133,23 +137,59 @@ def every_loss(arguments: argparse.Namespace) -> list[str]:
     return lines
 
 
-def beside_monai(arguments: argparse.Namespace) -> list[str]:
-    """MONAI's figures, from its own environment, beside ours of the same shapes."""
-    from work import monai_works
+def passes(arguments: argparse.Namespace) -> list[str]:
+    """Each loss of ours in a graph without and with the compiled pass, whether it takes that by itself or not."""
+    from work import WORKS
 
-    command = [arguments.monai, str(HERE / "monai_dice.py")]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE)
-    theirs = [line.rsplit(None, 1) for line in run.stdout.splitlines()]
+    import tfloss_ext
+
     lines = [
-        "The same logits and ids, forward plus backward, MONAI timed by `benchmarks/monai_dice.py` in an environment",
-        "of its own in the same run. It keeps the channels in front, where no transposition is needed.",
+        "In a graph, without XLA around it: the loss and its gradient by TensorFlow's kernels, and from one pass that",
+        "XLA compiles. What is not faster for the pass does without (`fuses = False` on its class).",
         "",
-        "| loss | MONAI ms | ours ms, graph | ours ms, XLA |",
+        "| work | kernels ms | one pass ms | times as fast | takes the pass |",
+        "|---|---|---|---|---|",
+    ]
+    for work in WORKS.values():
+        if isinstance(work.ours, tfloss_ext.PairLoss):
+            continue  # It goes by blocks, and asks other replicas.
+        takes, steps = type(work.ours).fuses, []
+        for enabled in (False, True):
+            tfloss_ext.set_compiled(enabled)
+            step = dataclasses.replace(work, ours=_that_fuses(work.ours)).step("ours", xla=False)
+            step()  # Traced, so that the switch may change.
+            steps.append(step)
+        kernels, one_pass = race(steps, arguments.rounds)
+        ratio, taken = f"**{kernels / one_pass:.2f}**", "yes" if takes else "no"
+        lines.append(f"| {work.title} | {kernels:.1f} | {one_pass:.1f} | {ratio} | {taken} |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def _that_fuses(loss: Any) -> Any:
+    found = copy.copy(loss)
+    found.fuses = True
+    return found
+
+
+def beside_peers(arguments: argparse.Namespace) -> list[str]:
+    """The figures of losses on PyTorch, from their own environment, beside ours of the same shapes."""
+    from work import peer_works
+
+    run = subprocess.run([arguments.peers, str(HERE / "peers.py")], check=True, stdout=subprocess.PIPE, text=True)
+    theirs = json.loads(run.stdout)
+    lines = [
+        "The same logits and ids, forward plus backward, timed by `benchmarks/peers.py` in an environment of its own",
+        "in the same run: Dice, with crossentropy and focal loss, and clDice of MONAI, Lovasz of",
+        "segmentation-models-pytorch, sparsemax of entmax, the bi-tempered loss as its authors compute it. Maps have",
+        "their channels in front there, where no transposition is needed.",
+        "",
+        "| loss | PyTorch ms | ours ms, graph | ours ms, XLA |",
         "|---|---|---|---|",
     ]
-    for (title, time_there), work in zip(theirs, monai_works(), strict=True):
-        ours = [race([work.step("ours", xla)], 21)[0] for xla in (False, True)]
-        lines.append(f"| {title} | {time_there} | {ours[0]:.1f} | {ours[1]:.1f} |")
+    for work in peer_works():
+        ours = [race([work.step("ours", xla)], arguments.rounds)[0] for xla in (False, True)]
+        lines.append(f"| {work.title} | {theirs[work.title]:.1f} | {ours[0]:.1f} | {ours[1]:.1f} |")
         print(lines[-1], flush=True)
     return lines
 
@@ -157,7 +197,8 @@ def beside_monai(arguments: argparse.Namespace) -> list[str]:
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], list[str]]]] = {
     "shapes": ("Over the shapes people use", over_shapes),
     "losses": ("Every loss, with its floor and memory", every_loss),
-    "monai": ("Beside MONAI on PyTorch", beside_monai),
+    "passes": ("With and without the compiled pass", passes),
+    "peers": ("Beside others on PyTorch", beside_peers),
 }
 
 
@@ -178,22 +219,6 @@ def row(name: str, xla: bool, rounds: int) -> str:
         ratio = f"**{time_there / medians[0]:.0f}** (100)"
     cells = [theirs, f"{medians[-1]:.1f}", ratio, f"{floor:.1f}", their_memory, f"{memory[-1]:.0f}"]
     return " | ".join([f"| {work.title}", "on" if xla else "off", *cells]) + " |"
-
-
-def race(steps: list, rounds: int) -> list[float]:
-    """The median time of each step in milliseconds, the steps taking turns for half a minute at most."""
-    for step in steps:
-        step()
-    times: list[list[float]] = [[] for _ in steps]
-    end = time.perf_counter() + 30
-    for round_ in range(rounds):
-        if round_ >= 3 and time.perf_counter() > end:
-            break
-        for step, kept in zip(steps, times, strict=True):
-            start = time.perf_counter()
-            step()
-            kept.append(1000 * (time.perf_counter() - start))
-    return [statistics.median(kept) for kept in times]
 
 
 def memory_in_a_process(name: str, who: str, xla: bool) -> float:

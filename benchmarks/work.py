@@ -123,6 +123,18 @@ def _means_and_variances() -> tuple[Any, Any, Any]:
     return y, y[:, :512].copy(), y_pred
 
 
+def _boxes() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    corners = rng.random((2, 2**18, 2)).astype("float32")
+    y, y_pred = (np.concatenate([c, c + 0.1 + rng.random(c.shape).astype("float32")], axis=-1) for c in corners)
+    return y, y, y_pred
+
+
+def _grades() -> tuple[Any, Any, Any]:
+    ids, _, z = _classes(2**18, 5)
+    return ids, ids, z
+
+
 _keras_dice = keras.losses.Dice()
 
 # What an overlap loss may take beside Dice: 1.3 times as long.
@@ -235,6 +247,11 @@ WORKS = {
         lambda y_true, y_pred: _keras_dice(y_true, ops.softmax(y_pred)),
     ),
     **{key: _beside_dice(key) for key in _OVERLAP},
+    **{
+        key: Work(f"`{key}`, 262144 boxes", _boxes, tfloss_ext.get(key), functions=0)
+        for key in ("iou", "giou", "diou", "ciou")
+    },
+    "weighted_kappa": Work("WeightedKappa, 262144 x 5", _grades, tfloss_ext.WeightedKappa(from_logits=True)),
     "semi_hard_1024": Work(
         "triplet semi-hard, n = 1024, D = 128, 4 per id", lambda: _embeddings(1024, 4), tfloss_ext.Triplet()
     ),
@@ -259,11 +276,24 @@ WORKS = {
 }
 
 
-def monai_works() -> list[Work]:
-    """What `monai_dice.py` times, in its order."""
-    losses = [tfloss_ext.Dice, tfloss_ext.DiceCrossentropy, tfloss_ext.DiceFocal]
+def peer_works() -> list[Work]:
+    """What `peers.py` times."""
+    maps, volumes, rows = (8, 256, 256, 4), (2, 96, 96, 96, 3), [(4096, 1000), (65536, 10), (256, 10)]
+    losses = [
+        (tfloss_ext.Dice(from_logits=True), [maps, volumes]),
+        (tfloss_ext.DiceCrossentropy(from_logits=True), [maps, volumes]),
+        (tfloss_ext.DiceFocal(from_logits=True), [maps, volumes]),
+        (tfloss_ext.ClDice(from_logits=True), [maps]),
+        (tfloss_ext.Lovasz(from_logits=True), [maps]),
+        (tfloss_ext.Sparsemax(), rows),
+        (tfloss_ext.BiTempered(), rows),
+    ]
     return [
-        Work(loss.__name__, functools.partial(_segments, *shape), loss(from_logits=True))
-        for shape in (((8, 256, 256), 4), ((2, 96, 96, 96), 3))
-        for loss in losses
+        Work(
+            f"{type(loss).__name__}, {' x '.join(map(str, shape))}",
+            functools.partial(_segments, shape[:-1], shape[-1]),
+            loss,
+        )
+        for loss, shapes in losses
+        for shape in shapes
     ]

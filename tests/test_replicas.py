@@ -7,15 +7,20 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+
+import tfloss_ext
+from tfloss_ext import registry
 
 # In a process of its own: logical devices must be made before TensorFlow starts.
 SCRIPT = textwrap.dedent(
     """
-    import json, os
+    import json, os, sys
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np, tensorflow as tf, keras, tfloss_ext
+    from cases import cases
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -39,55 +44,59 @@ SCRIPT = textwrap.dedent(
         found[name] = float(np.abs(steps[0][0] - steps[1][0]).max())
 
     # 9 = 8 + 1: of the last batch a replica has nothing, and the other half of the step, as in Keras.
-    def plain():
-        return [keras.layers.Dense(4)]
+    class Scaled(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=tuple(shape[1:])[-1:], initializer="ones")
 
-    def image():
-        return [keras.layers.Dense(32, "sigmoid"), keras.layers.Reshape((4, 4, 2))]
+        def call(self, x):
+            return x * self.scale
 
-    def compiled(layers, loss):
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((5,)), *layers()])
+    def compiled(shape, loss):
+        model = keras.Sequential([keras.Input(shape), Scaled()])
         model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
         return model
 
-    x, ids = x[:9], ids[:9]
-    mask, hot = rng.integers(0, 2, (9, 4, 4)), np.eye(4, dtype="float32")[ids]
     empty = {}
-    for name, (y, layers, loss) in {
-        "focal": (hot, plain, tfloss_ext.Focal(from_logits=True)),
-        "log_cosh": (hot, plain, tfloss_ext.LogCosh()),
-        "poly1": (ids, plain, tfloss_ext.Poly1(from_logits=True)),
-        "sparsemax": (ids, plain, tfloss_ext.Sparsemax()),
-        "bi_tempered": (ids, plain, tfloss_ext.BiTempered()),
-        "triplet": (ids, plain, tfloss_ext.Triplet()),
-        "triplet_hard": (ids, plain, tfloss_ext.Triplet(mining="hard")),
-        "triplet_all": (ids, plain, tfloss_ext.Triplet(mining="all", distance="cosine")),
-        "giou": (hot, plain, tfloss_ext.GIoU()),
-        "dice": (mask, image, tfloss_ext.Dice()),
-        "generalized_dice": (mask, image, tfloss_ext.GeneralizedDice()),
-        "dice_focal": (mask, image, tfloss_ext.DiceFocal()),
-        "lovasz": (mask, image, tfloss_ext.Lovasz()),
-        "cl_dice": (mask, image, tfloss_ext.ClDice()),
-    }.items():
-        alone = compiled(layers, loss)
+    for key, more in json.loads(sys.argv[1]):
+        case = cases(key)[0]
+        rows = np.arange(9) % len(case.y_pred)
+        x, y, loss = case.y_pred[rows], case.y_true[rows], case.loss(**more)
+        alone = compiled(x.shape[1:], loss)
         alone.train_on_batch(x[:8], y[:8])
         alone.train_on_batch(x[8:], y[8:], sample_weight=np.array([0.5], "float32"))
         with strategy.scope():
-            both = compiled(layers, loss)
+            both = compiled(x.shape[1:], loss)
         history = both.fit(x, y, batch_size=8, shuffle=False, verbose=0).history["loss"]
-        empty[name] = [float(np.abs(alone.get_weights()[0] - both.get_weights()[0]).max()), history[0]]
+        difference = float(np.abs(alone.get_weights()[0] - both.get_weights()[0]).max())
+        empty[json.dumps([key, more])] = [difference, history[0], float(np.abs(both.get_weights()[0] - 1).max())]
     print(json.dumps({"found": found, "empty": empty}))
     """
 )
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[str, dict]:
-    run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+def exact() -> list[str]:
+    """The losses whose value is that of a sample, or that compare a sample with those of every replica."""
+    return sorted(
+        key for key, cls in registry.classes().items() if not cls.couples or issubclass(cls, tfloss_ext.PairLoss)
+    )
+
+
+def one_of_each_family() -> list[str]:
+    return sorted({registry.classes()[key].__bases__: key for key in exact()}.values())
+
+
+def run(chosen: list[tuple[str, dict]]) -> dict[str, dict]:
+    command = [sys.executable, "-c", SCRIPT, json.dumps(chosen)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     if run.returncode:
         pytest.fail(run.stderr[-3000:])
     return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, dict]:
+    minings = [("triplet", {"mining": mining}) for mining in ("hard", "all")]
+    return run([*((key, {}) for key in one_of_each_family()), *minings])
 
 
 @pytest.mark.tensorflow
@@ -101,9 +110,22 @@ def test_without_cross_replica_each_mines_its_own_share(results):
     assert results["found"]["apart"] > 1e-5
 
 
-@pytest.mark.tensorflow
-def test_a_replica_without_a_sample_adds_nothing(results):
-    assert len(results["empty"]) == 14
-    for name, (difference, loss) in results["empty"].items():
+def is_the_step_of_one_device(found: dict[str, list[float]]) -> None:
+    for name, (difference, loss, moved) in found.items():
         assert difference < 1e-6, name
         assert loss == loss, name
+        assert moved > 1e-5, name
+
+
+@pytest.mark.tensorflow
+def test_a_replica_without_a_sample_adds_nothing(results):
+    assert len(results["empty"]) == len(one_of_each_family()) + 2 >= 8
+    is_the_step_of_one_device(results["empty"])
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_replica_without_a_sample_adds_nothing_to_any_loss():
+    found = run([(key, {}) for key in exact()])["empty"]
+    assert len(found) == len(exact())
+    is_the_step_of_one_device(found)

@@ -125,15 +125,7 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
     use = "regression with outliers"
 
     def cost(self, error: Any) -> Any:
-        size = ops.abs(error)
-        if gradients.fused() and self.compute_dtype == "float32":
-            # There expm1 and log1p take several times as long as a polynomial, exp and log together.
-            far = size + ops.log(0.5 + 0.5 * ops.exp(-2.0 * size))
-            return ops.where(size < 0.75, _log_cosh_near_0(ops.square(error)), far)
-        # cosh e - 1 = expm1(e)**2 / (2 exp(e)), without a difference; beyond 20 the logarithm is a straight line.
-        near = numerics.at_most(size, 20.0)
-        rise = ops.expm1(near)
-        return ops.log1p(rise * rise / (2.0 * rise + 2.0)) + (size - near)
+        return numerics.log_cosh(error)
 
     def slope(self, error: Any) -> Any:
         return numerics.tanh(error)
@@ -168,12 +160,6 @@ class WeightedMSE(ErrorLoss, key="weighted_mse"):
 
     def slope(self, error: Any) -> Any:
         return 2.0 * self.per_output("weight", error.shape[-1]) * error
-
-
-def _log_cosh_near_0(square: Any) -> Any:
-    """log cosh e from e**2 up to 0.75**2: a Chebyshev polynomial, 1e-7 off at most."""
-    coefficients = (0.001407175034, -0.006398225939, 0.022155388408, -0.083328727767, 0.499999948387)
-    return square * functools.reduce(lambda value, coefficient: value * square + coefficient, coefficients)
 
 
 def _by_sign(error: Any, above: Any, below: Any) -> Any:
