@@ -88,7 +88,7 @@ def test_config_is_json_with_every_argument(key):
     assert cls.from_config(config).get_config() == config
 
 
-@every_case()
+@every_case(thin=True)
 def test_config_rebuilds_the_same_loss(case):
     loss = case.loss(reduction=None)
     again = type(loss).from_config(json.loads(json.dumps(loss.get_config())))
@@ -124,7 +124,7 @@ def test_values_are_per_sample_never_a_scalar(key):
         assert len(values) == len(case.y_pred)
 
 
-@every_case()
+@every_case(thin=True)
 def test_reductions_agree_with_the_values(case):
     values = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred))
     known = case.loss().known(*_aligned(case))

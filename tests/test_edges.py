@@ -149,8 +149,14 @@ EXCLUSIVE = [
 ]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize(
+    ("dense", "mode"),
+    [
+        pytest.param(dense, mode, marks=pytest.mark.slow if dense and mode != MODES[0] else ())
+        for dense in (False, True)
+        for mode in MODES
+    ],
+)
 @pytest.mark.parametrize("key", EXCLUSIVE)
 def test_a_class_of_a_large_vocabulary_that_is_ruled_out(key, dense, mode):
     classes, ids = 2**13 + 5, np.array([3, 0, 2**13])

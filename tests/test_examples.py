@@ -35,8 +35,14 @@ SETTINGS = {
 TABLE = re.compile(r"^\S.*\n(-{10,})\n.+\n\1\n(.+\n){2,}\1$", re.MULTILINE)
 
 
+# The first that a newcomer runs; the others take minutes together.
+USUAL = ["quickstart.py"]
+
+
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    "script", [pytest.param(script, marks=() if script in USUAL else pytest.mark.slow) for script in SCRIPTS]
+)
 def test_example(script: str, tmp_path: Path) -> None:
     assert script in SETTINGS, f"Expected arguments that make examples/{script} quick. Add them to SETTINGS."
     arguments = SETTINGS[script].split()
