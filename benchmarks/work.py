@@ -132,7 +132,8 @@ def _boxes() -> tuple[Any, Any, Any]:
 
 def _grades() -> tuple[Any, Any, Any]:
     ids, _, z = _classes(2**18, 5)
-    return ids, ids, z
+    p = np.exp(z)
+    return ids, ids, p / p.sum(axis=-1, keepdims=True)
 
 
 _keras_dice = keras.losses.Dice()
@@ -251,7 +252,7 @@ WORKS = {
         key: Work(f"`{key}`, 262144 boxes", _boxes, tfloss_ext.get(key), functions=0)
         for key in ("iou", "giou", "diou", "ciou")
     },
-    "weighted_kappa": Work("WeightedKappa, 262144 x 5", _grades, tfloss_ext.WeightedKappa(from_logits=True)),
+    "weighted_kappa": Work("WeightedKappa, 262144 x 5", _grades, tfloss_ext.WeightedKappa()),
     "semi_hard_1024": Work(
         "triplet semi-hard, n = 1024, D = 128, 4 per id", lambda: _embeddings(1024, 4), tfloss_ext.Triplet()
     ),

@@ -251,6 +251,51 @@ def test_binary_terms_are_exact_in_proportion_to_themselves(key, own, powers, we
             np.testing.assert_allclose(got.ravel()[shown], exact.ravel()[shown], rtol=3e-6)
 
 
+# One true class that leads by so much, among so many.
+LEADS = np.array([0.0, 1e-3, 1.0, 8.0, 17.0, 40.0, 80.0, -1e-3, -1.0, -8.0, -40.0])
+# Their power of 1 - p.
+CATEGORICAL = [
+    *[("categorical_focal", {"gamma": g}, g) for g in (0.0, 0.5, 2.0)],
+    ("poly1", {"epsilon": 0.0}, 0.0),
+    ("dice_crossentropy", {"dice_weight": 0.0}, 0.0),
+    *[("dice_focal", {"dice_weight": 0.0, "gamma": g}, g) for g in (0.5, 2.0)],
+]
+
+
+@pytest.mark.parametrize(
+    ("dense", "mode"),
+    [
+        pytest.param(dense, mode, marks=pytest.mark.slow if mode == "graph" else ())
+        for dense in (0, 1)
+        for mode in MODES
+    ],
+)
+@pytest.mark.parametrize("classes", [2, 4, 20, 9000])
+@pytest.mark.parametrize(("key", "own", "power"), [pytest.param(*row, id=str(row[:2])) for row in CATEGORICAL])
+def test_crossentropies_are_exact_in_proportion_to_themselves(key, own, power, classes, dense, mode):
+    z = np.zeros((len(LEADS), classes), "float32")
+    z[:, 1] = LEADS
+    y = np.ones(len(z), "int32")
+    odds = np.log(classes - 1) - z[:, 1].astype("float64")
+    crossentropy, log_wrong = np.logaddexp(0, odds), -np.logaddexp(0, -odds)
+    expected = np.exp(power * log_wrong) * crossentropy
+    # With respect to the odds, which the true class lowers, and each other one raises by its share.
+    slope = np.exp(power * log_wrong) * (power * np.exp(-crossentropy) * crossentropy + np.exp(log_wrong))
+    slope = np.where(np.arange(classes) == 1, -1.0, 1 / (classes - 1)) * slope[:, None]
+    y = np.eye(classes, dtype="float32")[y] if dense else y
+    if issubclass(registry.classes()[key], RegionLoss):
+        y, z = y[:, None], z[:, None]
+    loss = tfloss_ext.get(key, from_logits=True, reduction=None, **own)
+    values = to_numpy(loss(y, z)).ravel()
+    _, gradient = value_and_gradient(loss, y, z, mode=mode)
+    # The gradient of dense targets is a difference, as there may be several.
+    lost = 2e-7 if dense else 0.0
+    for got, exact, atol in ((values, expected, 0.0), (gradient.reshape(slope.shape), slope, lost)):
+        shown = np.abs(exact) > 1e-28
+        # Nine thousand are added up, to the power of three.
+        np.testing.assert_allclose(got[shown], exact[shown], rtol=3e-5 if classes > 1000 else 1e-5, atol=atol)
+
+
 def test_a_soft_target_that_is_nearly_hard_keeps_its_precision():
     y, z = np.array([[1 - 2.0**-20], [2.0**-20]] * 2), np.array([[20.0], [-20.0], [12.0], [-12.0]])
     for key, own in (("focal", {"gamma": 0.0}), ("focal", {}), ("quality_focal", {}), ("varifocal", {})):

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import labels, numerics
+from tfloss_ext.gradients import with_gradient
 
 
 def flat(tensor: Any, trailing: int = 0) -> Any:
@@ -64,50 +65,44 @@ class Classes:
         """The probabilities."""
         if self.activation != "softmax":
             return [ops.sigmoid(x) for x in self.parts] if self.activation else self.parts
-        _, exponentials, normaliser = self._softmax
-        inverse = 1.0 / normaliser
-        return [e * inverse for e in exponentials]
+        return [e * self._inverse for e in self._exponentials]
 
     @functools.cached_property
     def nll(self) -> list[Any]:
         """-log p."""
         if self.activation == "softmax":
-            largest, _, normaliser = self._softmax
-            level = ops.log(normaliser)
-            return [(largest - x) + level for x in self.parts]
+            level = ops.log1p(self._excess)
+            return [(self._largest - x) + level for x in self.parts]
         return [self._nll(x) for x in self.parts]
 
     @functools.cached_property
     def wrong(self) -> list[Any]:
         """1 - p."""
         if self.activation == "softmax":
-            return [1.0 - ops.exp(-nll) for nll in self.nll]
+            inverse = 1.0 / (1.0 + self._excess)
+            return [((1.0 - e) + self._excess) * inverse for e in self._exponentials]
         return [self._wrong(x) for x in self.parts]
 
     @functools.cached_property
     def nll_of_target(self) -> Any:
         """-log p of the id."""
-        if self.few or not self.activation:
-            x = self.of_target(self.parts)
-        else:  # Made finite after they are picked: a compiler does not pick from what it has yet to compute.
-            x = numerics.certain(self.of_target([self.y_pred]))
         if self.activation != "softmax":
-            return self._nll(x)
-        largest, normaliser = (part if self.few else ops.squeeze(part, -1) for part in self._softmax[::2])
-        return (largest - x) + ops.log(normaliser)
+            return self._nll(self._part_of_target)
+        return _nll_of_odds(self._gap, self._others) if self.few else ops.softplus(self._odds)
 
     @functools.cached_property
     def p_of_target(self) -> Any:
         """The probability of the id."""
-        return ops.exp(-self.nll_of_target) if self.activation == "softmax" else self.of_target(self.p)
+        if self.activation != "softmax":
+            return self.of_target(self.p)
+        return ops.exp(-self._gap) * (self._inverse if self.few else ops.squeeze(self._inverse, -1))
 
     @functools.cached_property
     def wrong_of_target(self) -> Any:
         """1 - p of the id."""
         if self.activation != "softmax":
-            return self._wrong(self.of_target(self.parts))
-        # Of the id's -log p alone, which XLA makes the better loop of; it is 0 where that is.
-        return 1.0 - self.p_of_target
+            return self._wrong(self._part_of_target)
+        return self._others / (self._others + ops.exp(-self._gap)) if self.few else ops.sigmoid(self._odds)
 
     def of_target(self, values: Sequence[Any]) -> Any:
         """Of arrays or of numbers for each class that of the id."""
@@ -149,10 +144,69 @@ class Classes:
         return ops.sigmoid(-x) if self.activation else ops.relu(1.0 - x)
 
     @functools.cached_property
-    def _softmax(self) -> tuple[Any, list[Any], Any]:
-        """The largest logit, the exponentials relative to it, and their sum."""
+    def _part_of_target(self) -> Any:
+        """What is predicted of the id, a logit made finite."""
+        if self.few or not self.activation:
+            return self.of_target(self.parts)
+        # Made finite after they are picked: a compiler does not pick from what it has yet to compute.
+        return numerics.certain(self.of_target([self.y_pred]))
+
+    # Of a softmax.
+
+    @functools.cached_property
+    def _largest(self) -> Any:
+        """The largest logit."""
         largest = functools.reduce(numerics.larger, self.parts)
-        largest = ops.stop_gradient(largest if self.few else ops.max(largest, axis=-1, keepdims=True))
-        exponentials = [ops.exp(x - largest) for x in self.parts]
-        normaliser = functools.reduce(ops.add, exponentials)
-        return largest, exponentials, normaliser if self.few else ops.sum(normaliser, axis=-1, keepdims=True)
+        return ops.stop_gradient(largest if self.few else ops.max(largest, axis=-1, keepdims=True))
+
+    @functools.cached_property
+    def _exponentials(self) -> list[Any]:
+        """Relative to the largest."""
+        return [ops.exp(x - self._largest) for x in self.parts]
+
+    @functools.cached_property
+    def _inverse(self) -> Any:
+        """Of the sum of the exponentials."""
+        normaliser = functools.reduce(ops.add, self._exponentials)
+        return 1.0 / (normaliser if self.few else ops.sum(normaliser, axis=-1, keepdims=True))
+
+    @functools.cached_property
+    def _gap(self) -> Any:
+        """How far the id's logit is below the largest."""
+        return (self._largest if self.few else ops.squeeze(self._largest, -1)) - self._part_of_target
+
+    # Of ids, for which no part of it is a difference, so that nothing is lost where p nears 1.
+
+    @functools.cached_property
+    def _others(self) -> Any:
+        """The sum of the exponentials of all other classes than the id's, of few."""
+        return self.sum([e * (1.0 - y) for e, y in zip(self._exponentials, self.targets, strict=True)])
+
+    @functools.cached_property
+    def _odds(self) -> Any:
+        """The logarithm of the odds against the id, of many classes."""
+        hit = ops.equal(ops.expand_dims(self.ids, -1), ops.arange(self.count, dtype=self.ids.dtype))
+        rest = ops.where(hit, ops.full((), -numerics.CERTAIN, dtype=self.y_pred.dtype), self.parts[0])
+        return ops.logsumexp(rest, axis=-1) - self._part_of_target
+
+    @functools.cached_property
+    def _excess(self) -> Any:
+        """What the sum of the exponentials exceeds 1 by, as a sum of what is positive, for dense targets."""
+        # 1 for the largest, of which there may be several.
+        ones = [ops.cast(x >= self._largest, x.dtype) for x in self.parts]
+        small = functools.reduce(ops.add, [e - one for e, one in zip(self._exponentials, ones, strict=True)])
+        count = functools.reduce(ops.add, ones)
+        if not self.few:
+            small, count = (ops.sum(part, axis=-1, keepdims=True) for part in (small, count))
+        return small + (count - 1.0)
+
+
+def _nll_of_odds(gap: Any, others: Any) -> Any:
+    """log(1 + others * exp(gap)), others being relative to what is `gap` larger."""
+
+    def backward(upstream: Any, gap: Any, others: Any) -> tuple[Any, Any]:
+        share = upstream / (others + ops.exp(-gap))
+        return share * others, share
+
+    # The last is exactly 0 where the gap is.
+    return with_gradient(lambda gap, others: gap + ops.log1p(others + (ops.exp(-gap) - 1.0)), backward)(gap, others)
