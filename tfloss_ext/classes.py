@@ -44,7 +44,7 @@ class Classes:
         self.y_true, self.y_pred, self.activation = y_true, y_pred, activation
         self.count = y_pred.shape[-1]
         self.few = self.count <= labels.FEW_CLASSES
-        self.ids = None
+        self.ids: Any = None
         if labels.are_ids(y_true, y_pred):
             self.ids = flat(y_true) if self.few else y_true
 
@@ -88,21 +88,21 @@ class Classes:
         """-log p of the id."""
         if self.activation != "softmax":
             return self._nll(self._part_of_target)
-        return _nll_of_odds(self._gap, self._others) if self.few else ops.softplus(self._odds)
+        return self._nll_of_few if self.few else ops.softplus(self._odds)
 
     @functools.cached_property
     def p_of_target(self) -> Any:
         """The probability of the id."""
         if self.activation != "softmax":
             return self.of_target(self.p)
-        return ops.exp(-self._gap) * (self._inverse if self.few else ops.squeeze(self._inverse, -1))
+        return self._own * (self._inverse if self.few else ops.squeeze(self._inverse, -1))
 
     @functools.cached_property
     def wrong_of_target(self) -> Any:
         """1 - p of the id."""
         if self.activation != "softmax":
             return self._wrong(self._part_of_target)
-        return self._others / (self._others + ops.exp(-self._gap)) if self.few else ops.sigmoid(self._odds)
+        return self._others / (self._others + self._own) if self.few else ops.sigmoid(self._odds)
 
     def of_target(self, values: Sequence[Any]) -> Any:
         """Of arrays or of numbers for each class that of the id."""
@@ -175,12 +175,30 @@ class Classes:
         """How far the id's logit is below the largest."""
         return (self._largest if self.few else ops.squeeze(self._largest, -1)) - self._part_of_target
 
-    # Of ids, for which no part of it is a difference, so that nothing is lost where p nears 1.
+    # Of ids. The gradient of no part of it is a difference, so that nothing is lost where p nears 1.
+
+    @functools.cached_property
+    def _own(self) -> Any:
+        """The exponential of the id's class, exactly 1 where its logit is the largest."""
+        return self.of_target(self._exponentials) if self.few else ops.exp(-self._gap)
 
     @functools.cached_property
     def _others(self) -> Any:
         """The sum of the exponentials of all other classes than the id's, of few."""
         return self.sum([e * (1.0 - y) for e, y in zip(self._exponentials, self.targets, strict=True)])
+
+    @functools.cached_property
+    def _nll_of_few(self) -> Any:
+        own = ops.stop_gradient(self._own)
+
+        def value(gap: Any, others: Any) -> Any:
+            return gap + ops.log1p(others + (own - 1.0))
+
+        def slopes(upstream: Any, gap: Any, others: Any) -> tuple[Any, Any]:
+            share = upstream / (others + ops.exp(-gap))
+            return share * others, share
+
+        return with_gradient(value, slopes)(self._gap, self._others)
 
     @functools.cached_property
     def _odds(self) -> Any:
@@ -199,14 +217,3 @@ class Classes:
         if not self.few:
             small, count = (ops.sum(part, axis=-1, keepdims=True) for part in (small, count))
         return small + (count - 1.0)
-
-
-def _nll_of_odds(gap: Any, others: Any) -> Any:
-    """log(1 + others * exp(gap)), others being relative to what is `gap` larger."""
-
-    def backward(upstream: Any, gap: Any, others: Any) -> tuple[Any, Any]:
-        share = upstream / (others + ops.exp(-gap))
-        return share * others, share
-
-    # The last is exactly 0 where the gap is.
-    return with_gradient(lambda gap, others: gap + ops.log1p(others + (ops.exp(-gap) - 1.0)), backward)(gap, others)
