@@ -154,7 +154,7 @@ def couples_positions(case: Case) -> bool:
 # Weights
 
 
-@every_case()
+@every_case(thin=True)
 def test_sample_weight_weighs_samples_whatever_the_rank(case):
     loss = case.loss(reduction=None)
     values = to_numpy(loss(case.y_true, case.y_pred))
@@ -169,7 +169,7 @@ def test_sample_weight_weighs_samples_whatever_the_rank(case):
     assert np.isclose(to_numpy(mean), to_numpy(case.loss()(case.y_true, case.y_pred)), rtol=1e-5)
 
 
-@every_case_in(COMPILED)
+@every_case_in(COMPILED, thin=True)
 def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
     """Even where it holds NaN: value and gradient are those of the batch without it."""
     if len(case.y_pred) < 2:
@@ -190,7 +190,7 @@ def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
     assert not gradient[dropped].any()
 
 
-@every_case()
+@every_case(thin=True)
 def test_a_masked_sample_is_as_good_as_cut_out(case):
     if len(case.y_pred) < 2:
         pytest.skip("one sample alone")
@@ -265,7 +265,7 @@ def test_extremes_give_finite_values_and_gradients(case, mode):
         assert np.isfinite(gradient).all()
 
 
-@every_case()
+@every_case(thin=True)
 def test_a_batch_of_one_is_finite(case):
     value, gradient = value_and_gradient(case.loss(), case.y_true[:1], case.y_pred[:1].astype("float32"))
     assert np.isfinite(value)

@@ -213,6 +213,9 @@ def test_a_certain_decision_that_is_right_costs_nothing(case, mode):
 
 # Relative precision
 
+# Kernel by kernel each time, compiled among the slow tests.
+SLOWLY_COMPILED = [MODES[0], *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[1:])]
+
 Z = np.concatenate([np.linspace(-80, 80, 641), [-16.6, -12.0, -1e-3, 0.0, 1e-3, 12.0, 16.6]]).astype("float32")[:, None]
 # Of the wrong class: its power, and the weight of a label of 0 and of 1.
 BINARY = [
@@ -228,7 +231,7 @@ BINARY = [
 ]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
 @pytest.mark.parametrize(("key", "own", "powers", "weights"), [pytest.param(*row, id=str(row[:2])) for row in BINARY])
 def test_binary_terms_are_exact_in_proportion_to_themselves(key, own, powers, weights, dtype, mode):
@@ -262,14 +265,8 @@ CATEGORICAL = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("dense", "mode"),
-    [
-        pytest.param(dense, mode, marks=pytest.mark.slow if mode == "graph" else ())
-        for dense in (0, 1)
-        for mode in MODES
-    ],
-)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
+@pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("classes", [2, 4, 20, 9000])
 @pytest.mark.parametrize(("key", "own", "power"), [pytest.param(*row, id=str(row[:2])) for row in CATEGORICAL])
 def test_crossentropies_are_exact_in_proportion_to_themselves(key, own, power, classes, dense, mode):

@@ -101,11 +101,13 @@ def results() -> dict[str, dict]:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["semi_hard", "categorical_focal"])
+@pytest.mark.xdist_group("results")
 def test_two_replicas_take_the_step_of_one_device(results, name):
     assert results["found"][name] < 1e-6
 
 
 @pytest.mark.tensorflow
+@pytest.mark.xdist_group("results")
 def test_without_cross_replica_each_mines_its_own_share(results):
     assert results["found"]["apart"] > 1e-5
 
@@ -118,6 +120,7 @@ def is_the_step_of_one_device(found: dict[str, list[float]]) -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.xdist_group("results")
 def test_a_replica_without_a_sample_adds_nothing(results):
     assert len(results["empty"]) == len(one_of_each_family()) + 2 >= 8
     is_the_step_of_one_device(results["empty"])
