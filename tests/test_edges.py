@@ -45,13 +45,27 @@ def run(loss: Any, y_true: np.ndarray, y_pred: np.ndarray, weight: Any, mode: st
     return tuple(to_numpy(tensor) for tensor in step(*arrays))
 
 
+def costs_nothing(case, mode, weight):
+    y_true, y_pred = case.y_true[:0], case.y_pred[:0].astype("float32")
+    value, gradient = run(case.loss(), y_true, y_pred, weight, mode)
+    assert value == 0
+    assert gradient.shape == y_pred.shape
+
+
 @every_case_in(MODES, thin=True)
 def test_a_batch_of_nothing_costs_nothing(case, mode):
-    y_true, y_pred = case.y_true[:0], case.y_pred[:0].astype("float32")
-    for weight in (None, np.zeros(0, "float32")):
-        value, gradient = run(case.loss(), y_true, y_pred, weight, mode)
-        assert value == 0
-        assert gradient.shape == y_pred.shape
+    costs_nothing(case, mode, None)
+
+
+@every_case(thin=True)
+def test_a_weighted_batch_of_nothing_costs_nothing(case):
+    costs_nothing(case, MODES[0], np.zeros(0, "float32"))
+
+
+@pytest.mark.slow
+@every_case_in(COMPILED, thin=True)
+def test_a_weighted_batch_of_nothing_costs_nothing_compiled(case, mode):
+    costs_nothing(case, mode, np.zeros(0, "float32"))
 
 
 @every_case(thin=True)
@@ -152,7 +166,7 @@ EXCLUSIVE = [
 @pytest.mark.parametrize(
     ("dense", "mode"),
     [
-        pytest.param(dense, mode, marks=pytest.mark.slow if dense and mode != MODES[0] else ())
+        pytest.param(dense, mode, marks=pytest.mark.slow if (dense or mode == "graph") and mode != MODES[0] else ())
         for dense in (False, True)
         for mode in MODES
     ],

@@ -71,7 +71,10 @@ def test_blocks_change_nothing(mode, mining, block_size):
     np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize(("mode", "block_size"), [(MODES[0], None), (MODES[0], 7), (MODES[-1], 7)])
+@pytest.mark.parametrize(
+    ("mode", "block_size"),
+    [(MODES[0], None), (MODES[0], 7), pytest.param(MODES[-1], 7, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     ("mining", "soft_margin"), [("semi_hard", False), ("hard", False), ("all", False), ("hard", True)]
 )

@@ -107,12 +107,12 @@ Refused.__module__ = Scaled.__module__ = ErrorLoss.__module__
 
 
 def some_cases():
-    """Of each loss one case in a graph and one eagerly, as each is compiled, and more of them slowly."""
+    """Of each loss one case in a graph, as each is compiled, and more of them and eagerly among the slow tests."""
     found = []
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
             modes = ["graph"] * (i % 6 == 0) + ["eager"] * (i % 6 == 1) + ["fixed graph"] * (i % 6 == 3)
-            marks = pytest.mark.slow if i >= 2 else ()
+            marks = pytest.mark.slow if i else ()
             found += [pytest.param(case, mode, id=f"{case}-{mode}", marks=marks) for mode in modes]
     return pytest.mark.parametrize(("case", "mode"), found)
 

@@ -511,7 +511,6 @@ def without_table(tmp_path_factory) -> dict:
     return json.loads(done.stdout.split("FOUND")[1])
 
 
-@pytest.mark.xdist_group("without_table")
 def test_without_the_table_one_warning_says_what_still_works(without_table):
     (category, message) = without_table["warnings"][0]
     assert len(without_table["warnings"]) == 1
@@ -534,7 +533,6 @@ def test_without_the_table_one_warning_says_what_still_works(without_table):
         ("saved", "Focal(gamma=3.0)"),
     ],
 )
-@pytest.mark.xdist_group("without_table")
 def test_without_the_table_everything_but_bare_names_works(without_table, what, result):
     assert without_table[what] == result
 

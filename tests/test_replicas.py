@@ -85,6 +85,13 @@ def one_of_each_family() -> list[str]:
     return sorted({registry.classes()[key].__bases__: key for key in exact()}.values())
 
 
+def is_the_step_of_one_device(found: dict[str, list[float]]) -> None:
+    for name, (difference, loss, moved) in found.items():
+        assert difference < 1e-6, name
+        assert loss == loss, name
+        assert moved > 1e-5, name
+
+
 def run(chosen: list[tuple[str, dict]]) -> dict[str, dict]:
     command = [sys.executable, "-c", SCRIPT, json.dumps(chosen)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
@@ -93,36 +100,17 @@ def run(chosen: list[tuple[str, dict]]) -> dict[str, dict]:
     return json.loads(run.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[str, dict]:
+@pytest.mark.tensorflow
+def test_replicas_take_the_step_of_one_device_and_one_without_a_sample_adds_nothing():
+    # In one, as each process that makes devices takes half a minute.
     minings = [("triplet", {"mining": mining}) for mining in ("hard", "all")]
-    return run([*((key, {}) for key in one_of_each_family()), *minings])
-
-
-@pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["semi_hard", "categorical_focal"])
-@pytest.mark.xdist_group("results")
-def test_two_replicas_take_the_step_of_one_device(results, name):
-    assert results["found"][name] < 1e-6
-
-
-@pytest.mark.tensorflow
-@pytest.mark.xdist_group("results")
-def test_without_cross_replica_each_mines_its_own_share(results):
+    chosen = [*((key, {}) for key in one_of_each_family()), *minings]
+    results = run(chosen)
+    assert results["found"]["semi_hard"] < 1e-6
+    assert results["found"]["categorical_focal"] < 1e-6
+    # Without the samples of the other replica each mines its own share.
     assert results["found"]["apart"] > 1e-5
-
-
-def is_the_step_of_one_device(found: dict[str, list[float]]) -> None:
-    for name, (difference, loss, moved) in found.items():
-        assert difference < 1e-6, name
-        assert loss == loss, name
-        assert moved > 1e-5, name
-
-
-@pytest.mark.tensorflow
-@pytest.mark.xdist_group("results")
-def test_a_replica_without_a_sample_adds_nothing(results):
-    assert len(results["empty"]) == len(one_of_each_family()) + 2 >= 8
+    assert len(results["empty"]) == len(chosen) >= 10
     is_the_step_of_one_device(results["empty"])
 
 

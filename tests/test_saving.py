@@ -382,7 +382,6 @@ def said(file: tuple[str, str, str]) -> str:
 
 
 @pytest.mark.parametrize("file", named(FILES))
-@pytest.mark.xdist_group("saved")
 def test_a_fresh_process_finds_the_same_loss_and_number_and_saves_it_again(saved, file):
     assert isinstance(saved[file], Saved), saved[file]
     expected, found = saved[file].loss, saved[file].found
@@ -397,7 +396,6 @@ def test_a_fresh_process_finds_the_same_loss_and_number_and_saves_it_again(saved
 
 
 @pytest.mark.xfail(reason="Keras takes the string for the custom object of that name: the class becomes the loss")
-@pytest.mark.xdist_group("saved")
 def test_a_model_compiled_with_a_registered_name_reloads(saved):
     found = saved[REGISTERED].found
     assert found.get("kept") == "tfloss_ext>Focal"
@@ -432,12 +430,10 @@ def without_package(tmp_path_factory) -> dict:
     return found
 
 
-@pytest.mark.xdist_group("without_package")
 def test_nothing_imports_the_package_by_itself(without_package):
     assert without_package["imported"] == []
 
 
-@pytest.mark.xdist_group("without_package")
 def test_an_instance_needs_the_package_to_load(without_package):
     assert without_package["instance keras"].startswith("TypeError: Could not locate class 'Focal'")
     assert without_package["instance h5"].startswith("ValueError: Could not interpret loss identifier")
@@ -445,12 +441,10 @@ def test_an_instance_needs_the_package_to_load(without_package):
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
-@pytest.mark.xdist_group("without_package")
 def test_any_model_loads_uncompiled_without_the_package(without_package, ending):
     np.testing.assert_allclose(without_package[f"instance {ending} uncompiled"], X * 0.5, rtol=1e-6)
 
 
-@pytest.mark.xdist_group("without_package")
 def test_a_string_needs_the_package_only_when_it_is_used(without_package):
     assert without_package["string keras"] == "Functional"
     assert without_package["string keras used"] == "ValueError: Could not interpret loss identifier: focal"
@@ -458,6 +452,5 @@ def test_a_string_needs_the_package_only_when_it_is_used(without_package):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("way", ["export", "saved_model"])
-@pytest.mark.xdist_group("without_package")
 def test_an_exported_model_serves_without_the_package(without_package, way):
     np.testing.assert_allclose(without_package[way], without_package["trained"], rtol=1e-6)
