@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 import tfloss_ext
 from tfloss_ext import registry
@@ -75,10 +76,9 @@ SCRIPT = textwrap.dedent(
 
 
 def exact() -> list[str]:
-    """The losses whose value is that of a sample, or that compare a sample with those of every replica."""
-    return sorted(
-        key for key, cls in registry.classes().items() if not cls.couples or issubclass(cls, tfloss_ext.PairLoss)
-    )
+    """The losses whose values are those of single samples, or that compare a sample with those of every replica."""
+    losses = {key: cases(key)[0].loss() for key in sorted(registry.classes())}
+    return [key for key, loss in losses.items() if not loss.couples or isinstance(loss, tfloss_ext.PairLoss)]
 
 
 def one_of_each_family() -> list[str]:
