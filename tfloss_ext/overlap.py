@@ -484,8 +484,6 @@ class ClDice(OverlapLoss, key="cl_dice"):
     )
     alpha: float = number(default=0.5, at_least=0, at_most=1, doc="The share of clDice.")
 
-    fuses = False  # XLA pools slowly on CPUs.
-
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         if len(y_pred.shape) not in (4, 5):
             raise shapes.mismatch("y_pred with 2 or 3 spatial axes, (B, ..., C)", y_true, y_pred)
@@ -494,9 +492,12 @@ class ClDice(OverlapLoss, key="cl_dice"):
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         wide = None if weight is None else ops.expand_dims(weight, -1)
         p = shapes.product(self.probabilities(y_pred), wide)
-        y = shapes.product(ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype), wide)
+        targets = labels.one_hot(y_true, y_pred)
+        y = shapes.product(ops.cast(targets, y_pred.dtype), wide)
         bones = morphology.skeleton(p, self.iterations)
-        true_bones = ops.stop_gradient(morphology.skeleton(y, self.iterations))
+        masks = wide is None and labels.is_boolean(targets)
+        true_bones = ops.stop_gradient(morphology.skeleton(targets if masks else y, self.iterations))
+        true_bones = ops.cast(true_bones, y_pred.dtype)
         pairs = ((p, y), (p, None), (y, None), (bones, y), (bones, None), (true_bones, p), (true_bones, None))
         spatial = tuple(range(1, len(y_pred.shape) - 1))
         sums = [ops.sum(shapes.product(one, other), axis=spatial) for one, other in pairs]
