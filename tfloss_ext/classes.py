@@ -203,8 +203,7 @@ class Classes:
     @functools.cached_property
     def _odds(self) -> Any:
         """The logarithm of the odds against the id, of many classes."""
-        hit = ops.equal(ops.expand_dims(self.ids, -1), ops.arange(self.count, dtype=self.ids.dtype))
-        rest = ops.where(hit, ops.full((), -numerics.CERTAIN, dtype=self.y_pred.dtype), self.parts[0])
+        rest = labels.with_entries(self.parts[0], self.ids, -numerics.CERTAIN)
         return ops.logsumexp(rest, axis=-1) - self._part_of_target
 
     @functools.cached_property

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics
+from tfloss_ext import gradients, numerics
 
 # Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
 FEW_CLASSES = 8
@@ -89,6 +89,19 @@ def with_classes_at(tensor: Any, axis: int) -> Any:
 def with_classes_last(tensor: Any, axis: int) -> Any:
     """`(..., C)` again."""
     return tensor if axis else ops.transpose(tensor, (*range(1, len(tensor.shape)), 0))
+
+
+def with_entries(x: Any, ids: Any, value: float) -> Any:
+    """`(..., C)` with this value at the entries that ids `(...)` stand for."""
+    value = ops.convert_to_tensor(value, dtype=x.dtype)
+    if gradients.fused():
+        return ops.where(ops.equal(ops.expand_dims(ids, -1), ops.arange(x.shape[-1], dtype=ids.dtype)), value, x)
+    # No array says which entries these are.
+    flat = ops.reshape(ids, (-1,))
+    places = ops.stack([ops.arange(ops.shape(flat)[0], dtype=ids.dtype), flat], axis=-1)
+    values = ops.broadcast_to(value, ops.shape(flat))
+    found = ops.scatter_update(ops.reshape(x, (-1, x.shape[-1])), places, values)
+    return ops.reshape(found, ops.shape(x))
 
 
 def are_hard(y_true: Any) -> bool:
