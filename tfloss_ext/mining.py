@@ -181,17 +181,12 @@ def _farthest_first(d: Any, *, first: Any, second: Any) -> tuple[Any, Any, Any, 
     floats, integers = f"float{bits}", f"int{bits}"
     middle, least = 2 ** (bits - 2) - 1, -(2 ** (bits - 1))
     least = ops.convert_to_tensor(least, dtype=integers)
-    pattern = _reinterpreted(ops.where(d > 0, d, 0.0), integers)  # A -0.0 would come last.
+    pattern = numerics.reinterpreted(ops.where(d > 0, d, 0.0), integers)  # A -0.0 would come last.
     key = ops.left_shift(pattern - middle, 1) + ops.cast(first, integers)
     key, order = ops.top_k(ops.where(first | second, key, least), ops.shape(d)[1])
     inside, odd = key > least, ops.equal(ops.bitwise_and(key, 1), 1)
     pattern = ops.where(inside, ops.right_shift(key, 1) + middle, ops.zeros_like(key))
-    return _reinterpreted(pattern, floats), inside & odd, inside & ~odd, order
-
-
-def _reinterpreted(tensor: Any, dtype: str) -> Any:
-    # Keras cannot view a last axis of unknown size.
-    return ops.reshape(ops.view(ops.reshape(tensor, (-1, 1)), dtype), ops.shape(tensor))
+    return numerics.reinterpreted(pattern, floats), inside & odd, inside & ~odd, order
 
 
 def _flat_index(index: Any, width: Any) -> Any:

@@ -183,6 +183,12 @@ def logit(p: Any) -> Any:
     return ops.log(at_least(p, EPSILON)) - ops.log(at_least(1.0 - p, EPSILON))
 
 
+def reinterpreted(tensor: Any, dtype: str) -> Any:
+    """Its bits, taken for numbers of another type of that size."""
+    # Keras cannot view a last axis of unknown size.
+    return ops.reshape(ops.view(ops.reshape(tensor, (-1, 1)), dtype), ops.shape(tensor))
+
+
 def segment_sum(values: Any, places: Any, count: Any) -> Any:
     """Of so many places the sum of the values, `(N,)`, that belong there."""
     if keras.backend.backend() == "torch":  # Keras adds up in float32 there.
