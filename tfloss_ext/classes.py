@@ -102,7 +102,7 @@ class Classes:
         """1 - p of the id."""
         if self.activation != "softmax":
             return self._wrong(self._part_of_target)
-        return self._others / (self._others + self._own) if self.few else ops.sigmoid(self._odds)
+        return -ops.expm1(-self.nll_of_target) if self.few else ops.sigmoid(self._odds)
 
     def of_target(self, values: Sequence[Any]) -> Any:
         """Of arrays or of numbers for each class that of the id."""
@@ -189,16 +189,17 @@ class Classes:
 
     @functools.cached_property
     def _nll_of_few(self) -> Any:
-        own = ops.stop_gradient(self._own)
+        # With respect to the logits by hand: through the exponentials, of which much else is made, it would keep XLA
+        # from merging what there is of them into few loops.
+        gap, own, others = map(ops.stop_gradient, (self._gap, self._own, self._others))
 
-        def value(gap: Any, others: Any) -> Any:
-            return gap + ops.log1p(others + (own - 1.0))
+        def slopes(upstream: Any, *logits: Any) -> tuple[Any, ...]:
+            exponentials = [ops.exp(x - self._largest) for x in logits]
+            rest = [e * (1.0 - y) for e, y in zip(exponentials, self.targets, strict=True)]
+            others, share = self.sum(rest), upstream / self.sum(exponentials)
+            return tuple(share * (e - y * others) for e, y in zip(rest, self.targets, strict=True))
 
-        def slopes(upstream: Any, gap: Any, others: Any) -> tuple[Any, Any]:
-            share = upstream / (others + ops.exp(-gap))
-            return share * others, share
-
-        return with_gradient(value, slopes)(self._gap, self._others)
+        return with_gradient(lambda *logits: gap + ops.log1p(others + (own - 1.0)), slopes)(*self.parts)
 
     @functools.cached_property
     def _odds(self) -> Any:
