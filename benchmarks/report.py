@@ -21,7 +21,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +47,13 @@ def main() -> None:
         name, who, xla = arguments.memory_of
         print(peak_memory(name, who, xla == "1"))
         return
+    import tfloss_ext
+
     page = sections(arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else "")
     for part in arguments.parts:
         if part != "peers" or arguments.peers:
             title, measure = PARTS[part]
-            page[title] = [f"Measured with version {version('tfloss_ext')}.", "", *measure(arguments)]
+            page[title] = [f"Measured with version {tfloss_ext.__version__}.", "", *measure(arguments)]
     in_order = [title for title, _ in PARTS.values() if title in page]
     text = [*heading(), *(line for title in in_order for line in ("", f"## {title}", "", *page[title]))]
     text += ["", (HERE / "shortfalls.md").read_text(encoding="utf-8").rstrip(), ""]
