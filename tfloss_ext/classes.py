@@ -80,7 +80,8 @@ class Classes:
         """1 - p."""
         if self.activation == "softmax":
             inverse = 1.0 / (1.0 + self._excess)
-            return [((1.0 - e) + self._excess) * inverse for e in self._exponentials]
+            found = [((1.0 - e) + self._excess) * inverse for e in self._exponentials]
+            return [_along(nll, wrong) for nll, wrong in zip(self.nll, found, strict=True)]
         return [self._wrong(x) for x in self.parts]
 
     @functools.cached_property
@@ -102,7 +103,9 @@ class Classes:
         """1 - p of the id."""
         if self.activation != "softmax":
             return self._wrong(self._part_of_target)
-        return -ops.expm1(-self.nll_of_target) if self.few else ops.sigmoid(self._odds)
+        if not self.few:
+            return ops.sigmoid(self._odds)
+        return _along(self.nll_of_target, self._others / (self._others + self._own))
 
     def of_target(self, values: Sequence[Any]) -> Any:
         """Of arrays or of numbers for each class that of the id."""
@@ -217,3 +220,9 @@ class Classes:
         if not self.few:
             small, count = (ops.sum(part, axis=-1, keepdims=True) for part in (small, count))
         return small + (count - 1.0)
+
+
+def _along(nll: Any, wrong: Any) -> Any:
+    """1 - exp(-nll), given as it is known best, which changes with nll alone."""
+    wrong = ops.stop_gradient(wrong)
+    return with_gradient(lambda nll: wrong, lambda upstream, nll: upstream * ops.exp(-nll))(nll)

@@ -227,6 +227,15 @@ def fused() -> bool:
     return backend == "jax" or (backend == "tensorflow" and _inside_xla())
 
 
+def fused_on_cpu() -> bool:
+    """Whether that is TensorFlow's XLA on a CPU, which pools slowly and computes again what is needed twice."""
+    if keras.backend.backend() != "tensorflow" or not fused():
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
 def _slices(x: Any) -> list[slice]:
     """Slices of the first axis which, where it is long, are small enough for the intermediates to stay in the cache.
 

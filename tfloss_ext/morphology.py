@@ -21,7 +21,7 @@ def skeleton(x: Any, iterations: int) -> Any:
 
     That of masks, which is one, is not differentiated.
     """
-    return _by_shifts(x, iterations) if _shifts_fuse() else _by_poolings(x, iterations)
+    return _by_shifts(x, iterations) if gradients.fused_on_cpu() else _by_poolings(x, iterations)
 
 
 def _by_poolings(x: Any, iterations: int) -> Any:
@@ -68,15 +68,6 @@ def _largest_of_three(x: Any, axis: int, place: int) -> Any:
 
 
 # By shifts, which XLA merges into few loops, where its poolings are slow: on CPUs. Maps are (N, ...), N of any number.
-
-
-def _shifts_fuse() -> bool:
-    """Whether what is computed now runs under TensorFlow's XLA on a CPU."""
-    if keras.backend.backend() != "tensorflow" or not gradients.fused():
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
 
 
 def _by_shifts(x: Any, iterations: int) -> Any:
