@@ -291,7 +291,7 @@ class ClassLoss(Loss):
         if labels.are_ids(y_true, y_pred):
             y_true, mark = screening.ids(y_true, self.classes(y_pred), rank)
         else:
-            mark = screening.shares(y_true, rank)
+            y_true, mark = screening.shares(y_true, rank)
         if not self.takes_ids:
             y_true = ops.cast(labels.one_hot(y_true, y_pred), y_pred.dtype)
         return y_true, mark

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -63,8 +64,12 @@ class Classes:
     @functools.cached_property
     def p(self) -> list[Any]:
         """The probabilities."""
-        if self.activation != "softmax":
-            return [ops.sigmoid(x) for x in self.parts] if self.activation else self.parts
+        if self.activation == "sigmoid":
+            return [ops.sigmoid(x) for x in self.apart(self.y_pred)]
+        if not self.activation:
+            return self.parts
+        if not self.few and keras.backend.backend() != "tensorflow":
+            return [ops.softmax(self.parts[0], axis=-1)]  # With a slope of their own.
         return [e * self._inverse for e in self._exponentials]
 
     @functools.cached_property
@@ -94,7 +99,7 @@ class Classes:
     @functools.cached_property
     def p_of_target(self) -> Any:
         """The probability of the id."""
-        if self.activation != "softmax":
+        if self.activation != "softmax" or not (self.few or keras.backend.backend() == "tensorflow"):
             return self.of_target(self.p)
         return self._own * (self._inverse if self.few else ops.squeeze(self._inverse, -1))
 
@@ -112,7 +117,7 @@ class Classes:
         if not self.few and len(values[0].shape) == 1:
             return ops.take(values[0], self.ids)
         if not self.few:
-            return ops.squeeze(ops.take_along_axis(values[0], ops.expand_dims(self.ids, -1), axis=-1), -1)
+            return labels.entries(values[0], self.ids)
         # A product with numbers is faster than a choice by a mask.
         return self.sum([value * y for value, y in zip(values, self.targets, strict=True)])
 
@@ -158,9 +163,10 @@ class Classes:
 
     @functools.cached_property
     def _largest(self) -> Any:
-        """The largest logit."""
-        largest = functools.reduce(numerics.larger, self.parts)
-        return ops.stop_gradient(largest if self.few else ops.max(largest, axis=-1, keepdims=True))
+        """The largest logit, made finite by itself so that the others are where they are needed alone."""
+        parts = self.apart(ops.stop_gradient(self.y_pred))
+        largest = functools.reduce(numerics.larger, parts)
+        return numerics.certain(largest if self.few else ops.max(largest, axis=-1, keepdims=True))
 
     @functools.cached_property
     def _exponentials(self) -> list[Any]:

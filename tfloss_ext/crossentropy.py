@@ -9,10 +9,10 @@ from typing import Any
 
 from keras import ops
 
-from tfloss_ext import labels
+from tfloss_ext import decisions, labels
 from tfloss_ext.classes import Classes
 from tfloss_ext.gradients import mapped, with_gradient
-from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, certain, larger, log, mean, raised, smaller
+from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, log, mean, raised
 
 # Farther apart than any two logits.
 _BEYOND = 1e30
@@ -42,126 +42,6 @@ def scaled(one: Any, other: Any) -> Any:
 # Binary
 
 
-class Decisions:
-    """What targets and predictions say about binary decisions, each exact in proportion to itself.
-
-    Args:
-        y: Targets in [0, 1], of any type of number.
-        x: Probabilities of 1, or their logits.
-        from_logits: Which of both.
-    """
-
-    def __init__(self, y: Any, x: Any, *, from_logits: bool) -> None:
-        self.y, self.x, self.from_logits = y, x, from_logits
-
-    @functools.cached_property
-    def p(self) -> Any:
-        """The probability of 1."""
-        return ops.where(self._positive, self._large, self._small) if self.from_logits else self.x
-
-    @functools.cached_property
-    def rest(self) -> Any:
-        """1 - p."""
-        return ops.where(self._positive, self._small, self._large) if self.from_logits else 1.0 - self.x
-
-    @functools.cached_property
-    def error(self) -> Any:
-        """p - y."""
-        if not self.from_logits:
-            return self.x - self.y
-        error = self._distance - self._small
-        return ops.where(self._positive, error, -error)
-
-    @functools.cached_property
-    def wrong(self) -> Any:
-        """y (1 - p) + (1 - y) p."""
-        if self.from_logits:
-            return self._small + self._distance * (self._large - self._small)
-        return self.y * self.rest + (1.0 - self.y) * self.p
-
-    @functools.cached_property
-    def crossentropy(self) -> Any:
-        """-y log p - (1 - y) log(1 - p)."""
-        if self.from_logits:
-            return self._size * self._distance + self._softly
-        y, rest = self.y, 1.0 - self.y
-        # By hand, as PyTorch would keep each step of it.
-        return with_gradient(
-            lambda p: -(y * ops.log(at_least(p, EPSILON)) + rest * ops.log(at_least(1.0 - p, EPSILON))),
-            lambda upstream, p: upstream * (rest / at_least(1.0 - p, EPSILON) - y / at_least(p, EPSILON)),
-        )(self.x)
-
-    @functools.cached_property
-    def nll(self) -> Any:
-        """-log p."""
-        if self.from_logits:
-            return ops.where(self._positive, 0.0, self._size) + self._softly
-        return -log(self.x)
-
-    @functools.cached_property
-    def nll_of_rest(self) -> Any:
-        """-log(1 - p)."""
-        if self.from_logits:
-            return ops.where(self._positive, self._size, 0.0) + self._softly
-        return -log(1.0 - self.x)
-
-    # Of logits: abs(z), infinite ones made finite, the probabilities of that and of its opposite, and how far y is from
-    # what the logit says. All else are sums of what is positive, so that nothing is lost.
-
-    @functools.cached_property
-    def _positive(self) -> Any:
-        return ops.greater(self.x, 0)
-
-    @functools.cached_property
-    def _size(self) -> Any:
-        return at_most(ops.where(self._positive, self.x, -self.x), CERTAIN)
-
-    @functools.cached_property
-    def _small(self) -> Any:
-        return ops.sigmoid(-self._size)
-
-    @functools.cached_property
-    def _large(self) -> Any:
-        return 1.0 - self._small
-
-    @functools.cached_property
-    def _distance(self) -> Any:
-        return ops.where(self._positive, 1.0 - self.y, self.y)
-
-    @functools.cached_property
-    def _softly(self) -> Any:
-        return _softly(self._large, self._small)
-
-
-class HardDecisions:
-    """The same from logits for y of exactly 0 or 1, where 1 - p_t is the sigmoid of one signed logit."""
-
-    def __init__(self, y: Any, z: Any) -> None:
-        self.signed = at_most((1.0 - 2.0 * y) * z, CERTAIN)
-
-    @functools.cached_property
-    def wrong(self) -> Any:
-        """1 - p_t."""
-        return ops.sigmoid(self.signed)
-
-    @functools.cached_property
-    def crossentropy(self) -> Any:
-        """-log p_t."""
-
-        def value(v: Any) -> Any:
-            wrong = ops.sigmoid(v)
-            return ops.relu(v) + _softly(larger(wrong, 1.0 - wrong), smaller(wrong, 1.0 - wrong))
-
-        return with_gradient(value, lambda upstream, v: upstream * ops.sigmoid(v))(self.signed)
-
-
-def _softly(large: Any, small: Any) -> Any:
-    """log(1 + exp(-abs(z))) from the probabilities of abs(z) and of -abs(z)."""
-    # -log of the larger one, and what its rounding took off it. softplus is the slowest pointwise kernel of TensorFlow,
-    # and log1p that of XLA.
-    return (small - (1.0 - large)) - ops.log(large)
-
-
 def binary(
     y: Any, x: Any, gamma: float = 0.0, alpha: float | None = None, *, from_logits: bool, weights: Any = 1.0
 ) -> Any:
@@ -172,7 +52,7 @@ def binary(
     hard = from_logits and labels.are_hard(y)
 
     def value(x: Any, y: Any) -> Any:
-        found = HardDecisions(y, x) if hard else Decisions(y, x, from_logits=from_logits)
+        found: Any = decisions.HardDecisions(y, x) if hard else decisions.of(y, x, from_logits=from_logits)
         factor = 1.0 if alpha is None else (1.0 - alpha) + y * (2.0 * alpha - 1.0)
         return scaled(scaled(scaled(focus(found.wrong, gamma), factor), found.crossentropy), weights)
 
@@ -185,7 +65,7 @@ def quality_focal(y: Any, x: Any, beta: float, *, from_logits: bool) -> Any:
         return binary(y, x, beta, from_logits=True)
 
     def value(x: Any, y: Any) -> Any:
-        found = Decisions(y, x, from_logits=from_logits)
+        found = decisions.of(y, x, from_logits=from_logits)
         return scaled(found.crossentropy, focus(found.error if beta == 2 else ops.abs(found.error), beta))
 
     return _mean(value, y, x)
@@ -195,7 +75,7 @@ def varifocal(y: Any, x: Any, alpha: float, gamma: float, *, from_logits: bool) 
     """The mean over the last axis of w * crossentropy(y, p), w = y where y > 0, alpha p**gamma elsewhere."""
 
     def value(x: Any, y: Any) -> Any:
-        found = Decisions(y, x, from_logits=from_logits)
+        found = decisions.of(y, x, from_logits=from_logits)
         return found.crossentropy * ops.where(y > 0, y, alpha * focus(found.p, gamma))
 
     return _mean(value, y, x)
@@ -208,11 +88,11 @@ def asymmetric(y: Any, x: Any, gamma_neg: float, gamma_pos: float, clip: float, 
     """
 
     def value(x: Any, y: Any) -> Any:
-        found = Decisions(y, x, from_logits=from_logits)
+        found = decisions.of(y, x, from_logits=from_logits)
         q, nll_of_rest = found.p, found.nll_of_rest
         if clip:
             q = ops.relu(found.p - clip)
-            nll_of_rest = _softly(at_most(found.rest + clip, 1.0), q) if from_logits else -log(1.0 - q)
+            nll_of_rest = decisions.softly(at_most(found.rest + clip, 1.0), q) if from_logits else -log(1.0 - q)
         positive = scaled(found.nll, focus(found.rest, gamma_pos))
         return y * positive + (1.0 - y) * scaled(nll_of_rest, focus(q, gamma_neg))
 
@@ -227,7 +107,7 @@ def ordinal_from_logits(ranks: Any, z: Any) -> Any:
 
     def value(z: Any, ranks: Any) -> Any:
         above = ops.cast(ops.greater(ops.expand_dims(ranks, axis), thresholds), z.dtype)
-        return ops.sum(HardDecisions(above, labels.with_classes_at(z, axis)).crossentropy, axis=axis)
+        return ops.sum(decisions.HardDecisions(above, labels.with_classes_at(z, axis)).crossentropy, axis=axis)
 
     return mapped(value, z, ranks)
 

@@ -62,7 +62,7 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
         return shapes.flat_ids(y_true, y_pred), y_pred
 
     def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]:
-        return y_true, screening.shares(y_true, 1)
+        return screening.shares(y_true, 1)
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
         return screening.fault_of_shares(targets)

@@ -242,11 +242,13 @@ def _slices(x: Any) -> list[slice]:
     Outside XLA that takes a fourth off the time and two thirds off the memory.
     """
     rows, known = x.shape[0], None not in tuple(x.shape)
-    count = min(rows, math.prod(x.shape) // SLICE_ELEMENTS) if known and not fused() else 1
+    # Edges at multiples of 64 bytes, whatever a row is: TensorFlow copies a slice that begins elsewhere. On PyTorch it
+    # matters more that each slice is a round of Python.
+    unit, elements = (16, SLICE_ELEMENTS) if keras.backend.backend() == "tensorflow" else (1, 2 * SLICE_ELEMENTS)
+    count = min(rows, math.prod(x.shape) // elements) if known and not fused() else 1
     if count < 2:
         return [slice(None)]
-    # Edges at multiples of 64 bytes, whatever a row is: TensorFlow copies a slice that begins elsewhere.
-    size = -(-rows // (16 * count)) * 16
+    size = -(-rows // (unit * count)) * unit
     return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
@@ -255,6 +257,46 @@ def _rows_of(tensor: Any, rows: slice) -> Any:
     inner = tuple(tensor.shape)[1:]
     width = math.prod(inner)
     return ops.reshape(ops.reshape(tensor, (-1,))[rows.start * width : rows.stop * width], (-1, *inner))
+
+
+# Value and slope of some samples at a time, on PyTorch
+
+
+def _may_take_parts(x: Any, data: tuple[Any, ...]) -> bool:
+    """Whether a large array on a CPU has a gradient to come, and nothing else has."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    asked = torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+    others = any(tensor is not None and tensor.requires_grad for tensor in data)
+    return asked and not others and x.device.type == "cpu" and len(_slices(x)) > 1
+
+
+def _part_by_part(loss: Any, x: Any, data: tuple[Any, ...]) -> Any:
+    """`loss.call`, each value of its own sample alone, with the slopes known once the values are.
+
+    What lies between the two is of a few samples, so that it stays in the cache and nothing is kept of it.
+    """
+    import torch
+
+    def call(x: Any, rows: slice = slice(None)) -> Any:
+        y_true, *more = (None if tensor is None else tensor[rows] for tensor in data)
+        return loss.call(y_true, x, *more)
+
+    def found(x: Any) -> tuple[Any, Callable[[Any], Any]]:
+        if torch.is_grad_enabled():  # The gradient is to be differentiated in its turn.
+            return pullback(call, x)
+        values, slopes = [], torch.empty_like(x)
+        for rows in _slices(x):
+            some = x[rows].detach().requires_grad_()
+            with torch.enable_grad():
+                value = call(some, rows)
+                (slopes[rows],) = torch.autograd.grad(value.sum(), some, materialize_grads=True)
+            values.append(value.detach())
+        return torch.cat(values), lambda upstream: (_times(slopes, upstream),)
+
+    return with_pull(found)(x)
 
 
 # The compiled pass
@@ -271,9 +313,11 @@ def reduced(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
 def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
     """`loss.call(y_true, y_pred, *more)`, from one pass where each value depends on its own sample alone."""
     data = (y_true, *more)
-    if loss.couples or not _may_compile(loss, y_pred, data):
-        return loss.call(y_true, y_pred, *more)
-    return _in_one_pass(loss, y_pred, data, whole=False)
+    if not loss.couples and _may_compile(loss, y_pred, data):
+        return _in_one_pass(loss, y_pred, data, whole=False)
+    if not loss.couples and _may_take_parts(y_pred, data):
+        return _part_by_part(loss, y_pred, data)
+    return loss.call(y_true, y_pred, *more)
 
 
 def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
@@ -369,11 +413,12 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
 
 
 def _times(slopes: Any, upstream: Any) -> Any:
-    import tensorflow as tf
-
+    """Slopes of values, or of their sum, times what comes from above."""
     if len(upstream.shape):
         inner = len(slopes.shape) - len(upstream.shape)
-        return slopes * tf.reshape(upstream, (*tf.unstack(tf.shape(upstream)), *[1] * inner))
+        return slopes * ops.reshape(upstream, (*ops.shape(upstream), *[1] * inner))
+    import tensorflow as tf
+
     if tf.executing_eagerly():
         return slopes * upstream
     # Nothing is added to most losses or multiplied with them.
@@ -497,13 +542,24 @@ class _Passes:
             self.admitted.add(sizes)
         return np.bool_(sizes in self.admitted)
 
-    def where_admitted(self, one_pass: Callable[..., Any], *tensors: Any) -> Any:
+    def where_admitted(self, one_pass: Callable[..., Any], *tensors: Any) -> tuple[Any, Any]:
         """What is compiled, for each size by itself, where the sizes, seen as it runs, are admitted."""
         import tensorflow as tf
 
-        sizes = [tf.shape(tensor) for tensor in tensors[len(self.formula.moving) :]]
-        admitted = tf.ensure_shape(tf.numpy_function(self.admits, sizes, tf.bool), ())
-        return tf.cond(admitted, lambda: one_pass(*tensors), lambda: self.formula.with_slopes(*tensors))
+        given = tensors[len(self.formula.moving) :]
+
+        def by_kernels() -> tuple[Any, Any]:
+            return self.formula.with_slopes(*tensors)
+
+        def seen() -> tuple[Any, Any]:
+            sizes = [tf.shape(tensor) for tensor in given]
+            admitted = tf.ensure_shape(tf.numpy_function(self.admits, sizes, tf.bool), ())
+            found: tuple[Any, Any] = tf.cond(admitted, lambda: one_pass(*tensors), by_kernels)
+            return found
+
+        # Python is asked of large ones alone.
+        found: tuple[Any, Any] = tf.cond(tf.size(given[0]) >= LARGE, seen, by_kernels)
+        return found
 
     def traced(self) -> Callable[..., Any]:
         """A function for any sizes that is not compiled: one call from Python."""

@@ -91,17 +91,36 @@ def with_classes_last(tensor: Any, axis: int) -> Any:
     return tensor if axis else ops.transpose(tensor, (*range(1, len(tensor.shape)), 0))
 
 
+def entries(x: Any, ids: Any) -> Any:
+    """Of `(..., C)` the entries that ids `(...)` stand for."""
+
+    def forward(x: Any) -> Any:
+        return ops.squeeze(ops.take_along_axis(x, ops.expand_dims(ids, -1), axis=-1), -1)
+
+    if not gradients.fused():
+        return forward(x)
+    # A compiler makes the gradient where it is added up, where a scatter would need an array of its own.
+    return gradients.with_gradient(
+        forward, lambda upstream, x: _at_entries(x, ids, ops.expand_dims(upstream, -1), 0.0)
+    )(x)
+
+
 def with_entries(x: Any, ids: Any, value: float) -> Any:
     """`(..., C)` with this value at the entries that ids `(...)` stand for."""
     value = ops.convert_to_tensor(value, dtype=x.dtype)
     if gradients.fused():
-        return ops.where(ops.equal(ops.expand_dims(ids, -1), ops.arange(x.shape[-1], dtype=ids.dtype)), value, x)
+        return _at_entries(x, ids, value, x)
     # No array says which entries these are.
     flat = ops.reshape(ids, (-1,))
     places = ops.stack([ops.arange(ops.shape(flat)[0], dtype=ids.dtype), flat], axis=-1)
     values = ops.broadcast_to(value, ops.shape(flat))
     found = ops.scatter_update(ops.reshape(x, (-1, x.shape[-1])), places, values)
     return ops.reshape(found, ops.shape(x))
+
+
+def _at_entries(like: Any, ids: Any, there: Any, elsewhere: Any) -> Any:
+    """`(..., C)` of what there is at the entries that ids stand for, and elsewhere."""
+    return ops.where(ops.equal(ops.expand_dims(ids, -1), ops.arange(like.shape[-1], dtype=ids.dtype)), there, elsewhere)
 
 
 def are_hard(y_true: Any) -> bool:

@@ -184,9 +184,9 @@ def _farthest_first(d: Any, *, first: Any, second: Any) -> tuple[Any, Any, Any, 
     pattern = numerics.reinterpreted(ops.where(d > 0, d, 0.0), integers)  # A -0.0 would come last.
     key = ops.left_shift(pattern - middle, 1) + ops.cast(first, integers)
     key, order = ops.top_k(ops.where(first | second, key, least), ops.shape(d)[1])
-    inside, odd = key > least, ops.equal(ops.bitwise_and(key, 1), 1)
-    pattern = ops.where(inside, ops.right_shift(key, 1) + middle, ops.zeros_like(key))
-    return numerics.reinterpreted(pattern, floats), inside & odd, inside & ~odd, order
+    in_either, odd = key > least, ops.equal(ops.bitwise_and(key, 1), 1)
+    pattern = ops.where(in_either, ops.right_shift(key, 1) + middle, ops.zeros_like(key))
+    return numerics.reinterpreted(pattern, floats), in_either & odd, in_either & ~odd, order
 
 
 def _flat_index(index: Any, width: Any) -> Any:

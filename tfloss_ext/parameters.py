@@ -169,14 +169,14 @@ class _Number:
 
     def _check_one(self, value: Any) -> float:
         plain = _plain(value)
-        inside = (
+        in_range = (
             math.isfinite(plain)
             and (self.at_least is None or plain >= self.at_least)
             and (self.above is None or plain > self.above)
             and (self.at_most is None or plain <= self.at_most)
             and (self.below is None or plain < self.below)
         )
-        if not inside:
+        if not in_range:
             raise ValueError
         return plain
 

@@ -119,9 +119,9 @@ def _described(factory: type) -> str:
 def _offer_to_keras(name: str, factory: type) -> None:
     if _table is None:
         return
-    held = _table.get(name)
-    known = held is None or any(held is owner for owner in _owners[name])
-    if not known and not (inspect.isclass(held) and _same_definition(held, factory)):
+    current = _table.get(name)
+    known = current is None or any(current is owner for owner in _owners[name])
+    if not known and not (inspect.isclass(current) and _same_definition(current, factory)):
         warnings.warn(
             f"Keras has a loss named {name!r} of its own, which stays: {PACKAGE}.get({name!r}) gives ours.",
             RuntimeWarning,

@@ -54,8 +54,8 @@ def ids(targets: Any, classes: int, rank: int) -> tuple[Any, Mark | None]:
     return ops.cond(fine, lambda: ops.cast(targets, "int32"), cleaned), _marking(known, rank, fine)
 
 
-def shares(targets: Any, rank: int) -> Mark | None:
-    """What makes the values NaN of which a dense target is beyond [0, 1]; None where there is none.
+def shares(targets: Any, rank: int) -> tuple[Any, Mark | None]:
+    """Dense targets, and what makes the values NaN of which one is beyond [0, 1], or None.
 
     Args:
         targets: Shares of classes of any type.
@@ -65,20 +65,23 @@ def shares(targets: Any, rank: int) -> Mark | None:
         RefusedError: If one is seen that is beyond.
     """
     if keras.backend.standardize_dtype(targets.dtype) == "bool":
-        return None
+        return targets, None
     values = seen(targets)
     if values is not None:
         refuse(values, fault_of_shares(values))
-        return None
+        return targets, None
     low, high = (-TOLERANCE, 1.0 + TOLERANCE) if _is_float(targets) else (0, 1)
 
     def known() -> Any:
         return ops.logical_and(targets >= low, targets <= high)
 
+    if gradients.fused() and _is_float(targets):
+        # NaN themselves: what is computed of them says it without a pass of its own.
+        return ops.where(known(), targets, ops.cast(float("nan"), targets.dtype)), None
     if not _branching(targets):
-        return _marking(known, rank)
+        return targets, _marking(known, rank)
     fine = ops.logical_and(ops.min(targets, initial=0) >= low, ops.max(targets, initial=0) <= high)
-    return _marking(known, rank, fine)
+    return targets, _marking(known, rank, fine)
 
 
 def _marking(known: Callable[[], Any], rank: int, fine: Any = None) -> Mark:

@@ -13,22 +13,22 @@ from tfloss_ext.gradients import by_slices, over_slices
 from tfloss_ext.numerics import CERTAIN, at_least, larger
 
 
-def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
+def _loss(y: Any, z: Any, value_and_slope: Callable[..., Any], *rows: Any) -> Any:
     """The loss of each position, from ids or dense targets y of `(..., C)` and logits z.
 
     Args:
-        terms: `terms(y, z, axis, *rows)` gives value and derivative, each when called, for dense targets and for
-            logits whose classes are on `axis`.
+        value_and_slope: `value_and_slope(y, z, axis, *rows)` gives value and derivative, each when called, for dense
+            targets and for logits whose classes are on `axis`.
         rows: What there is beside, one number per position.
     """
     axis, classes = labels.class_axis(z), z.shape[-1]
     ids = labels.are_ids(y, z)
     y = y if ids else ops.cast(y, z.dtype)
 
-    def prepared(z: Any, y: Any, *rows: Any) -> Any:
+    def on_axis(z: Any, y: Any, *rows: Any) -> Any:
         dense = ops.cast(labels.one_hot(y, z), z.dtype)
         rows = tuple(ops.expand_dims(row, axis) for row in rows)
-        return terms(labels.with_classes_at(dense, axis), labels.with_classes_at(z, axis), axis, *rows)
+        return value_and_slope(labels.with_classes_at(dense, axis), labels.with_classes_at(z, axis), axis, *rows)
 
     def of_classes(tensor: Any, y: Any) -> Any:
         """The tensor, 0 where the id is that of no class."""
@@ -38,11 +38,11 @@ def _loss(y: Any, z: Any, terms: Callable[..., Any], *rows: Any) -> Any:
         return ops.where(known, tensor, ops.zeros((), z.dtype))
 
     def value(z: Any, y: Any, *rows: Any) -> Any:
-        return of_classes(prepared(z, y, *rows)[0](), y)
+        return of_classes(on_axis(z, y, *rows)[0](), y)
 
     def slope(upstream: Any, z: Any, y: Any, *rows: Any) -> Any:
         upstream = ops.expand_dims(of_classes(upstream, y), axis)
-        return labels.with_classes_last(prepared(z, y, *rows)[1]() * upstream, axis)
+        return labels.with_classes_last(on_axis(z, y, *rows)[1]() * upstream, axis)
 
     return by_slices(value, slope, z, y, *rows)
 
@@ -61,10 +61,10 @@ def _per_row(function: Callable[[Any, int], Any], z: Any) -> Any:
     """`function(z, axis)`, which leaves one number per position, of logits of which the largest is 0."""
     axis = labels.class_axis(z)
 
-    def prepared(z: Any) -> Any:
+    def of_rows(z: Any) -> Any:
         return ops.squeeze(function(_below_largest(labels.with_classes_at(z, axis), axis), axis), axis)
 
-    return over_slices(prepared, ops.stop_gradient(z), like=z)
+    return over_slices(of_rows, ops.stop_gradient(z), like=z)
 
 
 def _settled(step: Callable[[Any], Any], start: Any, tolerance: float) -> Any:
@@ -87,7 +87,7 @@ def sparsemax_loss(y: Any, z: Any) -> Any:
     (y - p).(y - p) / 2 + y.max(tau - z, 0): a sum of what is wrong, from which nothing large is taken.
     """
 
-    def terms(y: Any, z: Any, axis: int, tau: Any) -> Any:
+    def value_and_slope(y: Any, z: Any, axis: int, tau: Any) -> Any:
         # The step that changes nothing more gives the derivative of tau to whoever differentiates the gradient.
         z = _below_largest(z, axis)
         above = z - _raised(tau, z, axis)
@@ -96,7 +96,7 @@ def sparsemax_loss(y: Any, z: Any) -> Any:
         # p - above is max(tau - z, 0).
         return lambda: 0.5 * ops.sum(ops.square(wrong), axis=axis) + ops.sum(y * (p - above), axis=axis), lambda: wrong
 
-    return _loss(y, z, terms, _per_row(_threshold, z))
+    return _loss(y, z, value_and_slope, _per_row(_threshold, z))
 
 
 def _threshold(z: Any, axis: int) -> Any:
@@ -117,9 +117,9 @@ def _threshold(z: Any, axis: int) -> Any:
 
 def _raised(tau: Any, z: Any, axis: int) -> Any:
     """The threshold for the support that another one gives."""
-    inside = ops.greater(z, tau)
-    total = _sum(ops.where(inside, z, ops.zeros((), z.dtype)), axis)
-    return (total - 1.0) / _sum(ops.cast(inside, z.dtype), axis)
+    supported = ops.greater(z, tau)
+    total = _sum(ops.where(supported, z, ops.zeros((), z.dtype)), axis)
+    return (total - 1.0) / _sum(ops.cast(supported, z.dtype), axis)
 
 
 # Tempered
@@ -137,7 +137,7 @@ def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
         parts = -y if hard else y * (log_t1(ops.log(at_least(y, 1e-37))) - 1.0)
         return (1.0 + ops.sum(parts, axis=axis)) / (1.0 + rest)
 
-    def terms(y: Any, z: Any, axis: int, *k: Any) -> Any:
+    def value_and_slope(y: Any, z: Any, axis: int, *k: Any) -> Any:
         logs, escort = _tempered(_below_largest(z, axis), t2, axis, *k)
         p = ops.exp(logs)
 
@@ -155,7 +155,8 @@ def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
 
         return value, slope
 
-    return _loss(y, z, terms, *([] if t2 == 1 else [_per_row(lambda z, axis: _normaliser(z, t2, axis), z)]))
+    normaliser = [] if t2 == 1 else [_per_row(lambda z, axis: _normaliser(z, t2, axis), z)]
+    return _loss(y, z, value_and_slope, *normaliser)
 
 
 # The softmax tempered by t > 1 of logits z of which the largest is 0: p_c = x_c**(-1/s), s = t - 1, with
