@@ -14,7 +14,7 @@ from cases import Case, cases, every_case, every_case_in, required
 from support import BACKEND, MODES, to_numpy, value_and_gradient, values_and_gradients
 
 import tfloss_ext
-from tfloss_ext import registry
+from tfloss_ext import gradients, registry
 from tfloss_ext.base import BatchLoss
 from tfloss_ext.boxes import BoxLoss
 from tfloss_ext.embedding import EmbeddingLoss
@@ -288,6 +288,36 @@ def test_half_precision_is_raised_inside(case, plain_path):
         values = to_numpy(case.loss(reduction=None, dtype=dtype)(case.y_true, half))
         assert values.dtype == np.float32
         np.testing.assert_array_equal(values, expected)
+
+
+# Large arrays
+
+
+@every_case(thin=True)
+def test_slices_give_what_the_whole_gives(case, monkeypatch):
+    arguments = case.loss(reduction="sum"), case.y_true, np.asarray(case.y_pred, "float32")
+    whole = value_and_gradient(*arguments)
+    monkeypatch.setattr(gradients, "SLICE_ELEMENTS", 1)
+    for one, other in zip(value_and_gradient(*arguments), whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * np.abs(other).max(initial=0))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch, where values and slopes are found together")
+@pytest.mark.parametrize("key", ["focal", "categorical_focal", "dice_loss", "log_cosh_loss"])
+def test_slopes_of_slices_have_slopes(key, monkeypatch):
+    import torch
+
+    case = first(key)
+    y_pred = torch.tensor(np.asarray(case.y_pred, "float32"), requires_grad=True)
+
+    def second() -> np.ndarray:
+        (slope,) = torch.autograd.grad(case.loss()(case.y_true, y_pred), y_pred, create_graph=True)
+        return to_numpy(torch.autograd.grad((slope**2).sum(), y_pred)[0])
+
+    whole = second()
+    monkeypatch.setattr(gradients, "SLICE_ELEMENTS", 1)
+    assert np.abs(whole).max() > 0
+    np.testing.assert_allclose(second(), whole, rtol=1e-5, atol=1e-6 * np.abs(whole).max())
 
 
 # Everywhere

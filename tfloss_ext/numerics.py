@@ -235,15 +235,17 @@ def total_of_all(x: Any) -> Any:
 
 
 def _sums_of_runs(x: Any) -> Any:
+    """The sums of runs of `(1, N)`, for what is not cheap to compute and so becomes an array by itself."""
     length = ops.shape(x)[1]
-    # In runs that leave nothing over, if there are such: what is needed twice is not fused.
-    fitting = [run for run in range(RUN, 127, -1) if x.shape[1] is not None and length % run == 0]
+    # Runs that leave nothing over, if there are such: what is needed twice is not fused. XLA takes them by 32.
+    runs = (*range(RUN, 127, -32), *range(RUN, 127, -1))
+    fitting = [run for run in runs if x.shape[1] is not None and length % run == 0]
     run = fitting[0] if fitting else RUN
     count = length // run
-    runs = ops.sum(ops.reshape(x[:, : count * run], (1, run, count)), axis=1)
+    sums = ops.sum(ops.reshape(x[:, : count * run], (1, count, run)), axis=2)
     # The bound, which no sum reaches, keeps the sums of runs apart from their own.
-    runs = at_least(runs, -3e38)
-    return runs if fitting else ops.concatenate([runs, ops.sum(x[:, count * run :], axis=1, keepdims=True)], axis=1)
+    sums = at_least(sums, -3e38)
+    return sums if fitting else ops.concatenate([sums, ops.sum(x[:, count * run :], axis=1, keepdims=True)], axis=1)
 
 
 def _folded(x: Any) -> Any:
