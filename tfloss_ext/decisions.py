@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from tfloss_ext.gradients import with_gradient
+from tfloss_ext.gradients import LARGE, fused, with_gradient
 from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, certain, larger, log, smaller
 
 
@@ -17,7 +18,14 @@ def of(y: Any, x: Any, *, from_logits: bool) -> Decisions:
     """What targets y say about x, probabilities of 1 or their logits."""
     if not from_logits:
         return Decisions(y, x)
-    return (KernelDecisions if keras.backend.backend() == "torch" else LogitDecisions)(y, x)
+    return (KernelDecisions if _by_kernels(x) else LogitDecisions)(y, x)
+
+
+def _by_kernels(x: Any) -> bool:
+    """Whether few kernels are better than cheap ones: on PyTorch, and where arrays are small."""
+    if keras.backend.backend() == "torch":
+        return True
+    return not fused() and None not in tuple(x.shape) and math.prod(x.shape) < LARGE
 
 
 class Decisions:
@@ -129,7 +137,7 @@ class LogitDecisions(Decisions):
 
 
 class KernelDecisions(Decisions):
-    """The same from logits by kernels that PyTorch has, where a choice takes as long as ten products."""
+    """The same from logits by few kernels. On PyTorch a choice takes as long as ten products."""
 
     def __init__(self, y: Any, z: Any) -> None:
         self.y, self.z = y, certain(z)

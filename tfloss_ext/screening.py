@@ -75,11 +75,11 @@ def shares(targets: Any, rank: int) -> tuple[Any, Mark | None]:
     def known() -> Any:
         return ops.logical_and(targets >= low, targets <= high)
 
-    if gradients.fused() and _is_float(targets):
+    if not _branching(targets):
+        if not _is_float(targets):
+            return targets, _marking(known, rank)
         # NaN themselves: what is computed of them says it without a pass of its own.
         return ops.where(known(), targets, ops.cast(float("nan"), targets.dtype)), None
-    if not _branching(targets):
-        return targets, _marking(known, rank)
     fine = ops.logical_and(ops.min(targets, initial=0) >= low, ops.max(targets, initial=0) <= high)
     return targets, _marking(known, rank, fine)
 
