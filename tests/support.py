@@ -9,11 +9,15 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 BACKEND = keras.backend.backend()
 
 # How a loss is run: as Python calls it, as a graph whose batch size is unknown, and compiled.
 MODES = {"tensorflow": ["eager", "graph", "xla"], "jax": ["eager", "xla"], "torch": ["eager"]}[BACKEND]
+
+# Kernel by kernel each time, compiled among the slow tests.
+SLOWLY_COMPILED = [MODES[0], *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[1:])]
 
 # How exact float64 is.
 EXACT = {"rtol": 1e-9, "atol": 1e-12}

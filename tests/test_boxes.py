@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from oracles import ORACLES
-from support import MODES, float64, slope, to_numpy, value_and_gradient
+from support import MODES, SLOWLY_COMPILED, float64, slope, to_numpy, value_and_gradient
 
 from tfloss_ext import CIoU, DIoU, GIoU, IoU
 
@@ -68,7 +68,7 @@ def test_every_format_is_the_same_box(loss):
         assert found == pytest.approx(expected, rel=1e-6), box_format
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("box_format", ["xyxy", "yxyx", "xywh", "cxcywh"])
 @every_loss
 def test_a_perfect_prediction_costs_nothing_and_stays(loss, box_format, mode):
@@ -125,7 +125,7 @@ def test_true_and_predicted_change_places(loss, y, p):
     )
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("scale", [1e-18, 1e-3, 1e4, 1e18])
 @every_loss
 def test_neither_the_unit_nor_the_origin_matters(loss, scale, mode):
@@ -167,7 +167,7 @@ def test_an_area_whose_square_is_no_float_has_finite_gradients(loss, mode):
     assert 0 <= value <= 3 * len(y)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("pred", [[0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 2.0], [1.0] * 4, [2.0, 2.0, 0.0, 0.0]])
 def test_the_aspect_ratio_of_a_box_without_height_is_finite(pred, mode):
     assert np.isfinite(gradient(CIoU, [0.0, 0.0, 2.0, 1.0], pred, mode)).all()

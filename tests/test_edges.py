@@ -13,7 +13,7 @@ import pytest
 from cases import Case, cases, every_case, every_case_in, required
 from oracles import ORACLES
 from oracles.common import one_hot
-from support import BACKEND, MODES, to_numpy, value_and_gradient
+from support import BACKEND, MODES, SLOWLY_COMPILED, to_numpy, value_and_gradient
 
 import tfloss_ext
 from tfloss_ext import parameters, registry
@@ -166,7 +166,7 @@ EXCLUSIVE = [
 @pytest.mark.parametrize(
     ("dense", "mode"),
     [
-        pytest.param(dense, mode, marks=pytest.mark.slow if (dense or mode == "graph") and mode != MODES[0] else ())
+        pytest.param(dense, mode, marks=() if mode == MODES[0] else pytest.mark.slow)
         for dense in (False, True)
         for mode in MODES
     ],
@@ -226,9 +226,6 @@ def test_a_certain_decision_that_is_right_costs_nothing(case, mode):
 
 
 # Relative precision
-
-# Kernel by kernel each time, compiled among the slow tests.
-SLOWLY_COMPILED = [MODES[0], *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[1:])]
 
 Z = np.concatenate([np.linspace(-80, 80, 641), [-16.6, -12.0, -1e-3, 0.0, 1e-3, 12.0, 16.6]]).astype("float32")[:, None]
 # Of the wrong class: its power, and the weight of a label of 0 and of 1.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from keras import ops
-from support import MODES, float64, to_numpy, value_and_gradient
+from support import MODES, SLOWLY_COMPILED, float64, to_numpy, value_and_gradient
 
 from tfloss_ext import Contrastive, Triplet, gradients
 
@@ -160,7 +160,7 @@ def test_shapes_that_do_not_fit_raise(loss, y, shape):
         loss(y, np.zeros(shape))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("soft_margin", [False, True])
 def test_semi_hard_is_the_same_by_rounds_and_by_sorting(monkeypatch, mode, soft_margin):
     from tfloss_ext import mining

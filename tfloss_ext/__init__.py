@@ -52,7 +52,7 @@ from tfloss_ext.regression import (
 )
 from tfloss_ext.weights import check_targets, effective_number_weights
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = [
     "LDAM",

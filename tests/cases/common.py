@@ -14,6 +14,7 @@ import pytest
 from oracles import ORACLES
 
 import tfloss_ext
+from tfloss_ext import registry
 from tfloss_ext.parameters import REQUIRED
 
 
@@ -94,17 +95,29 @@ def every_case(*, thin: bool = False) -> Any:
     return pytest.mark.parametrize("case", found)
 
 
+def of_each_family() -> set[str]:
+    """A loss of each kind: of those with the same bases that take classes and couple samples in the same way."""
+    found: dict[Any, str] = {}
+    for key in sorted(GENERATORS):
+        cls = registry.classes()[key]
+        found.setdefault((cls.__bases__, getattr(cls, "independent", None), cls.couples), key)
+    return set(found.values())
+
+
 def every_case_in(modes: list[str], *, thin: bool = False) -> Any:
-    """Parametrizes over all cases in the first mode; in the others over one of each loss, the slow tests over some."""
-    found = []
+    """Parametrizes over all cases in the first mode; in the others over one of each loss, the slow tests over some.
+
+    `thin` leaves most cases to the slow tests, and in the other modes all but one of each family.
+    """
+    found, families = [], of_each_family()
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
             found.append(_parameters(case, i, modes[0], thin))
             for mode in modes[1:]:
-                if i == 0:
-                    found.append(pytest.param(case, mode, id=f"{case}-{mode}"))
-                elif _thin(i):
-                    found.append(pytest.param(case, mode, id=f"{case}-{mode}", marks=pytest.mark.slow))
+                usual = i == 0 and (key in families or not thin)
+                if usual or _thin(i):
+                    marks = () if usual else pytest.mark.slow
+                    found.append(pytest.param(case, mode, id=f"{case}-{mode}", marks=marks))
     return pytest.mark.parametrize(("case", "mode"), found)
 
 
