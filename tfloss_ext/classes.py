@@ -68,7 +68,7 @@ class Classes:
             return [ops.sigmoid(x) for x in self.apart(self.y_pred)]
         if not self.activation:
             return self.parts
-        if not self.few and keras.backend.backend() != "tensorflow":
+        if not self.few and keras.backend.backend() == "torch":
             return [ops.softmax(self.parts[0], axis=-1)]  # With a slope of their own.
         return [e * self._inverse for e in self._exponentials]
 
@@ -99,7 +99,7 @@ class Classes:
     @functools.cached_property
     def p_of_target(self) -> Any:
         """The probability of the id."""
-        if self.activation != "softmax" or not (self.few or keras.backend.backend() == "tensorflow"):
+        if self.activation != "softmax" or (not self.few and keras.backend.backend() == "torch"):
             return self.of_target(self.p)
         return self._own * (self._inverse if self.few else ops.squeeze(self._inverse, -1))
 

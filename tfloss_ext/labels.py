@@ -97,9 +97,9 @@ def entries(x: Any, ids: Any) -> Any:
     def forward(x: Any) -> Any:
         return ops.squeeze(ops.take_along_axis(x, ops.expand_dims(ids, -1), axis=-1), -1)
 
-    if not gradients.fused():
+    if keras.backend.backend() != "tensorflow" or not gradients.fused():
         return forward(x)
-    # A compiler makes the gradient where it is added up, where a scatter would need an array of its own.
+    # TensorFlow's XLA makes the gradient where it is added up, where a scatter would need an array of its own.
     return gradients.with_gradient(
         forward, lambda upstream, x: _at_entries(x, ids, ops.expand_dims(upstream, -1), 0.0)
     )(x)

@@ -76,9 +76,9 @@ def shares(targets: Any, rank: int) -> tuple[Any, Mark | None]:
         return ops.logical_and(targets >= low, targets <= high)
 
     if not _branching(targets):
-        if not _is_float(targets):
+        if not _is_float(targets) or keras.backend.backend() == "jax":
             return targets, _marking(known, rank)
-        # NaN themselves: what is computed of them says it without a pass of its own.
+        # NaN themselves: what is computed of them says it without a pass of its own. JAX fuses less around a choice.
         return ops.where(known(), targets, ops.cast(float("nan"), targets.dtype)), None
     fine = ops.logical_and(ops.min(targets, initial=0) >= low, ops.max(targets, initial=0) <= high)
     return targets, _marking(known, rank, fine)
