@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import labels, numerics
-from tfloss_ext.gradients import with_gradient
+from tfloss_ext.gradients import fused_on_cpu, with_gradient, with_gradients
 
 
 def flat(tensor: Any, trailing: int = 0) -> Any:
@@ -70,6 +70,8 @@ class Classes:
             return self.parts
         if not self.few and keras.backend.backend() == "torch":
             return [ops.softmax(self.parts[0], axis=-1)]  # With a slope of their own.
+        if self.count == 3 and fused_on_cpu():
+            return self._p_of_three
         return [e * self._inverse for e in self._exponentials]
 
     @functools.cached_property
@@ -178,6 +180,27 @@ class Classes:
         """Of the sum of the exponentials."""
         normaliser = functools.reduce(ops.add, self._exponentials)
         return 1.0 / (normaliser if self.few else ops.sum(normaliser, axis=-1, keepdims=True))
+
+    @functools.cached_property
+    def _p_of_three(self) -> list[Any]:
+        # By hand, as three classes fill no vector: XLA would compute all of the slope anew for each of them. It does
+        # not do so twice with a quotient.
+        def parts(logits: Sequence[Any]) -> tuple[list[Any], Any]:
+            exponentials = [ops.exp(x - self._largest) for x in logits]
+            return exponentials, self.sum(exponentials)
+
+        def forward(*logits: Any) -> tuple[Any, ...]:
+            exponentials, normaliser = parts(logits)
+            inverse = 1.0 / normaliser
+            return tuple(e * inverse for e in exponentials)
+
+        def backward(upstream: Sequence[Any], *logits: Any) -> tuple[Any, ...]:
+            exponentials, normaliser = parts(logits)
+            mean = self.sum([e * slope for e, slope in zip(exponentials, upstream, strict=True)]) / normaliser
+            inverse = 1.0 / normaliser
+            return tuple((e * inverse) * (slope - mean) for e, slope in zip(exponentials, upstream, strict=True))
+
+        return list(with_gradients(forward, backward)(*self.parts))
 
     @functools.cached_property
     def _gap(self) -> Any:

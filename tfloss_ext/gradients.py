@@ -77,6 +77,16 @@ def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> 
     return wrapped
 
 
+def with_gradients(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward(*tensors)`, a tuple, with the gradients `backward(upstream, *tensors)`, on TensorFlow."""
+
+    def function(*tensors: Any) -> Any:
+        return forward(*tensors), lambda *upstream: backward(upstream, *tensors)
+
+    wrapped: Callable[..., Any] = ops.custom_gradient(function)
+    return wrapped
+
+
 def with_pull(function: Callable[..., tuple[Any, Callable[[Any], Any]]]) -> Callable[..., Any]:
     """What `function(*tensors) -> (results, pull)` gives, with the gradients `pull(upstream)`, one for each tensor.
 
@@ -548,17 +558,15 @@ class _Passes:
 
         given = tensors[len(self.formula.moving) :]
 
-        def by_kernels() -> tuple[Any, Any]:
-            return self.formula.with_slopes(*tensors)
-
-        def seen() -> tuple[Any, Any]:
+        def asked() -> Any:
             sizes = [tf.shape(tensor) for tensor in given]
-            admitted = tf.ensure_shape(tf.numpy_function(self.admits, sizes, tf.bool), ())
-            found: tuple[Any, Any] = tf.cond(admitted, lambda: one_pass(*tensors), by_kernels)
-            return found
+            return tf.ensure_shape(tf.numpy_function(self.admits, sizes, tf.bool), ())
 
         # Python is asked of large ones alone.
-        found: tuple[Any, Any] = tf.cond(tf.size(given[0]) >= LARGE, seen, by_kernels)
+        admitted = tf.cond(tf.size(given[0]) >= LARGE, asked, lambda: tf.constant(False))
+        found: tuple[Any, Any] = tf.cond(
+            admitted, lambda: one_pass(*tensors), lambda: self.formula.with_slopes(*tensors)
+        )
         return found
 
     def traced(self) -> Callable[..., Any]:

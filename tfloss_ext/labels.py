@@ -12,7 +12,7 @@ from keras import ops
 from tfloss_ext import gradients, numerics
 
 # Up to this many, the kernels of the losses take the classes apart: sums over a short last axis are slow.
-FEW_CLASSES = 8
+FEW_CLASSES = 4
 # Up to this many, kernels that take the classes together put them in front, for the same reason.
 SHORT_AXIS = 16
 # Ids are 32 bits wide inside: those beyond become the nearest of these, which are no class of anything that fits into
