@@ -165,7 +165,7 @@ class Classes:
 
     @functools.cached_property
     def _largest(self) -> Any:
-        """The largest logit, made finite by itself so that the others are where they are needed alone."""
+        """The largest logit. It is made finite by itself: finite logits that two need would become an array."""
         parts = self.apart(ops.stop_gradient(self.y_pred))
         largest = functools.reduce(numerics.larger, parts)
         return numerics.certain(largest if self.few else ops.max(largest, axis=-1, keepdims=True))

@@ -326,10 +326,16 @@ def hook(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def missing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} defines no {expected}")
+        raise _undefined(missing, type(self).__name__)
 
     missing.hook = expected  # type: ignore[attr-defined]
     return missing
+
+
+def _undefined(method: Any, owner: str) -> TypeError:
+    """The error that a loss does not define a hook."""
+    what = f"a method {method.hook}: {(method.__doc__ or '').splitlines()[0]}"
+    return TypeError(f"Expected {owner} to define {what} Received: none")
 
 
 def _check_hooks(cls: type[Declared]) -> None:
@@ -337,8 +343,7 @@ def _check_hooks(cls: type[Declared]) -> None:
         for name, method in vars(base).items():
             # Who writes `call` anew need not have what the family's own one asks for.
             if hasattr(method, "hook") and getattr(cls, name) is method and cls.call is getattr(base, "call", None):
-                what = f"a method {method.hook}: {(method.__doc__ or '').splitlines()[0]}"
-                raise TypeError(f"Expected {cls.__name__}, which has a key, to define {what} Received: none")
+                raise _undefined(method, f"{cls.__name__}, which has a key,")
 
 
 def _check_presets(cls: type[Declared]) -> None:
