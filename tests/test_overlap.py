@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import to_numpy, value_and_gradient
+from support import MODES, to_numpy, value_and_gradient
 
 from tfloss_ext import (
     MCC,
@@ -192,15 +192,19 @@ def test_positions_in_one_two_and_three_axes_are_alike(make):
         assert found == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("make", [Jaccard, Lovasz, MCC, DiceCrossentropy, DiceFocal, GeneralizedDice])
-def test_many_classes_are_treated_as_few_are(make, monkeypatch):
+@pytest.mark.parametrize(
+    ("make", "mode"),
+    [(make, "eager") for make in (Jaccard, Lovasz, MCC, DiceCrossentropy, DiceFocal, GeneralizedDice)]
+    + [(DiceCrossentropy, mode) for mode in MODES[1:]],
+)
+def test_many_classes_are_treated_as_few_are(make, mode, monkeypatch):
     from tfloss_ext import labels
 
     rng = np.random.default_rng(0)
     ids, z = rng.integers(0, 4, (2, 9)), rng.normal(size=(2, 9, 4)).astype("float32")
     few = value_and_gradient(make(from_logits=True), ids, z)
     monkeypatch.setattr(labels, "FEW_CLASSES", 2)
-    many = value_and_gradient(make(from_logits=True), ids, z)
+    many = value_and_gradient(make(from_logits=True), ids, z, mode=mode)
     np.testing.assert_allclose(few[0], many[0], rtol=1e-5)
     np.testing.assert_allclose(few[1], many[1], rtol=1e-4, atol=1e-7)
 
