@@ -12,7 +12,7 @@ from keras import ops
 from support import BACKEND, EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
 
 from tfloss_ext import blocks, gradients
-from tfloss_ext.embedding import PairLoss
+from tfloss_ext.pairing import PairLoss
 
 # The last two ids have one sample each; what is dropped is also not a number.
 IDS = np.array([0, 1, 0, 2, 1, 2, 0, 1, 2, 0, 1, 3, 4])

@@ -132,7 +132,7 @@ def test_pairs_are_a_plain_kernel(block_size, mode):
     np.testing.assert_allclose(gradient, slope(expected, x), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["ClassLoss", "OverlapLoss", "BatchLoss", "PairLoss"])
+@pytest.mark.parametrize("name", ["ClassLoss", "OverlapLoss", "BatchLoss", "PairLoss", "ViewsLoss"])
 def test_the_families_are_public(name):
     family = getattr(tfloss_ext, name)
     assert issubclass(family, tfloss_ext.Loss)

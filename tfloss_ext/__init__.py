@@ -20,7 +20,7 @@ from tfloss_ext.classification import (
     Varifocal,
     WeightedKappa,
 )
-from tfloss_ext.embedding import Contrastive, PairLoss, Triplet
+from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
@@ -38,6 +38,7 @@ from tfloss_ext.overlap import (
     Tversky,
     UnifiedFocal,
 )
+from tfloss_ext.pairing import PairLoss, ViewsLoss
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
 from tfloss_ext.registry import get, names
 from tfloss_ext.regression import (
@@ -98,6 +99,7 @@ __all__ = [
     "Tweedie",
     "UnifiedFocal",
     "Varifocal",
+    "ViewsLoss",
     "WeightedKappa",
     "WeightedMSE",
     "check_targets",

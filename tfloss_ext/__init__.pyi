@@ -139,6 +139,7 @@ class Loss(_Declared):
     @property
     def compute_dtype(self) -> str: ...
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any: ...
+    def unpacked(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]: ...
     def reduced(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any: ...
     def call(self, y_true: Any, y_pred: Any) -> Any: ...
     def read_targets(self, y_true: Any) -> Any: ...
@@ -1814,11 +1815,19 @@ class Lovasz(_RegionLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class PairLoss(BatchLoss, _EmbeddingLoss):
+class _InBatchLoss(BatchLoss, _EmbeddingLoss):
+    cross_replica: bool = _field(default=True, kw_only=True)
+    block_size: int | None = _field(default=None, kw_only=True)
+    def gathered(self, *tensors: Any) -> tuple[list[Any], Any]: ...
+    def spread(self, totals: Any, count: Any, batch: Any) -> Any: ...
+
+class PairLoss(_InBatchLoss):
     """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
 
     A subclass gives `kernel()`, the maths of one anchor as `blocks` describes it, whose values are (b, 2): what it sums
     and how many things those are. The loss is scaled so that its mean is the mean over all that the kernel counts.
+    Of views, `(B, V, D)`, each is an anchor, and its cost that of its sample. One that needs several passes over the
+    pairs defines `totals(pairs)` instead.
 
     Args:
         cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
@@ -1833,8 +1842,6 @@ class PairLoss(BatchLoss, _EmbeddingLoss):
             fit, or if a target says nothing.
     """
 
-    cross_replica: bool = _field(default=True, kw_only=True)
-    block_size: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
         *,
@@ -1845,6 +1852,7 @@ class PairLoss(BatchLoss, _EmbeddingLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
     def kernel(self) -> Any: ...
+    def totals(self, pairs: blocks.PairMatrix) -> Any: ...
 
 class Poly1(_ClassificationLoss):
     """Crossentropy over exclusive classes whose first polynomial term counts for more.
@@ -2297,6 +2305,29 @@ class Varifocal(_ClassificationLoss):
         alpha: float = 0.75,
         gamma: float = 2.0,
         from_logits: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class ViewsLoss(_EmbeddingLoss):
+    """The family of losses over two views of each sample: `(B, 2, D)`, or a pair of tensors `(B, D)`.
+
+    There are no targets: whatever is given as such is not looked at.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
+    def __init__(
+        self,
         *,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
@@ -2989,6 +3020,7 @@ __all__ = [
     "Tweedie",
     "UnifiedFocal",
     "Varifocal",
+    "ViewsLoss",
     "WeightedKappa",
     "WeightedMSE",
     "check_targets",

@@ -92,7 +92,7 @@ class Loss(Declared):
         return loss if self.reduction in (None, "none", "sum") else replicas.share(loss)
 
     def _of_inputs(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
-        mask = registry.keras_mask(y_pred)
+        y_true, y_pred, mask = self.unpacked(y_true, y_pred)
         mask = None if mask is None else ops.cast(mask, "bool")
         weight = None if weight is None else ops.convert_to_tensor(weight, dtype=self.compute_dtype)
         if _is_structure(y_true) or _is_structure(y_pred):
@@ -103,6 +103,10 @@ class Loss(Declared):
         if 0 in tuple(y_pred.shape):
             return self.reduce(self._nothing(y_pred), None, None)
         return gradients.reduced(self, y_true, y_pred, weight, mask)
+
+    def unpacked(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
+        """Targets, predictions and the mask that Keras put on them. Families that take several tensors override this."""
+        return y_true, y_pred, registry.keras_mask(y_pred)
 
     def reduced(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
         """The loss of aligned targets and predictions, weighted and reduced."""

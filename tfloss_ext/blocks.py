@@ -65,6 +65,7 @@ class PairMatrix:
         own: (b,), the column that is the anchor itself.
         anchor_kept, column_kept: Masks of the samples that take part; what the others hold does not matter.
         distance: What kernels see: `"l2"`, `"squared_l2"`, `"cosine"` (1 - cosine) or `"similarity"` (cosine).
+        scale: What similarities are multiplied with, None meaning 1.
         block_size: Anchors per block, None for about `BLOCK_ELEMENTS` pairs; memory grows as block_size * n.
     """
 
@@ -79,9 +80,11 @@ class PairMatrix:
         anchor_kept: Any,
         column_kept: Any,
         distance: str,
+        scale: Any = None,
         block_size: int | None = None,
     ) -> None:
         self.anchors, self.columns = _prepare(anchors, columns, anchor_kept, column_kept, distance)
+        self.anchors = self.anchors if scale is None else self.anchors * scale
         self.labels = anchor_ids, own, ops.cast(anchor_kept, "int32")
         self.column_ids, self.column_kept, self.distance = column_ids, column_kept, distance
         n = ops.shape(columns)[0]

@@ -8,19 +8,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import blocks, mining, numerics, replicas, screening, shapes
-from tfloss_ext.base import BatchLoss, Loss
-from tfloss_ext.declaration import hook
-from tfloss_ext.parameters import choice, flag, number, whole
-
-
-class EmbeddingLoss(Loss):
-    """The family of losses with one value per sample, `(B,)`, whatever the rank of the predictions."""
-
-    task = "embeddings"
-
-    def value_shape(self, y_pred: Any) -> tuple[int | None, ...]:
-        return tuple(y_pred.shape)[:1]
+from tfloss_ext import blocks, mining, numerics, screening, shapes
+from tfloss_ext.pairing import EmbeddingLoss, PairLoss
+from tfloss_ext.parameters import choice, flag, number
 
 
 class Contrastive(EmbeddingLoss, key="contrastive"):
@@ -71,68 +61,6 @@ class Contrastive(EmbeddingLoss, key="contrastive"):
         if len(y_pred.shape) == 3:
             y_pred = blocks.distance(y_pred[:, 0], y_pred[:, 1], self.distance)
         return y_true * ops.square(y_pred) + (1.0 - y_true) * ops.square(ops.relu(self.margin - y_pred))
-
-
-class PairLoss(BatchLoss, EmbeddingLoss):
-    """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
-
-    A subclass gives `kernel()`, the maths of one anchor as `blocks` describes it, whose values are (b, 2): what it sums
-    and how many things those are. The loss is scaled so that its mean is the mean over all that the kernel counts.
-    """
-
-    fuses = False  # It asks other replicas, and goes by blocks and sorts.
-
-    cross_replica: bool = flag(
-        default=True, kw_only=True, doc="Where there are several replicas, compare with the samples of every one."
-    )
-    block_size: int | None = whole(
-        default=None,
-        at_least=1,
-        optional=True,
-        kw_only=True,
-        doc="Anchors compared at a time; memory grows as block_size * B. None chooses: all of them in all but "
-        "large batches.",
-    )
-
-    @hook
-    def kernel(self) -> Any:
-        """The maths of one anchor."""
-
-    def read_targets(self, y_true: Any) -> Any:
-        return None if y_true is None else blocks.comparable(y_true)
-
-    def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
-        return None  # Ids of any kind, or none at all.
-
-    def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        if len(y_pred.shape) != 2 or y_true is None:
-            raise shapes.mismatch("ids (B,) or (B, 1) and embeddings (B, D)", y_true, y_pred)
-        return shapes.flat_ids(y_true, y_pred), y_pred
-
-    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
-        batch = ops.shape(y_pred)[0]
-        kept = ops.ones((batch,), dtype="bool") if kept is None else kept
-        own, columns, ids, column_kept, copies = ops.arange(batch, dtype="int32"), y_pred, y_true, kept, 1
-        if self.cross_replica and replicas.count() > 1:
-            columns, start = replicas.gather(y_pred)
-            ids, column_kept, copies = replicas.gather(y_true)[0], replicas.gather(kept)[0], replicas.count()
-            own = own + start
-        pairs = blocks.PairMatrix(
-            y_pred,
-            columns,
-            y_true,
-            ids,
-            own=own,
-            anchor_kept=kept,
-            column_kept=column_kept,
-            distance=self.distance,
-            block_size=self.block_size,
-        )
-        totals = pairs.rows(self.kernel())
-        count = ops.stop_gradient(ops.sum(totals[:, 1]))
-        if copies > 1:
-            count = replicas.total(count)
-        return totals[:, 0] * numerics.ratio(ops.cast(batch * copies, y_pred.dtype), count)
 
 
 class Triplet(
