@@ -17,8 +17,8 @@ import tfloss_ext
 from tfloss_ext import gradients, registry
 from tfloss_ext.base import BatchLoss
 from tfloss_ext.boxes import BoxLoss
-from tfloss_ext.pairing import EmbeddingLoss
 from tfloss_ext.overlap import RegionLoss
+from tfloss_ext.pairing import EmbeddingLoss
 from tfloss_ext.regression import ErrorLoss, RegressionLoss
 
 KEYS = sorted(registry.classes())
