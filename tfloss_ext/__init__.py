@@ -20,8 +20,10 @@ from tfloss_ext.classification import (
     Varifocal,
     WeightedKappa,
 )
+from tfloss_ext.contrastive import InfoNCE, NTXent, SigLIP
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.gradients import set_compiled
+from tfloss_ext.layers import LogitScale
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
     MCC,
@@ -81,17 +83,21 @@ __all__ = [
     "GeneralRobust",
     "GeneralizedCrossentropy",
     "GeneralizedDice",
+    "InfoNCE",
     "IoU",
     "Jaccard",
     "LogCosh",
     "LogitAdjusted",
+    "LogitScale",
     "Loss",
     "Lovasz",
+    "NTXent",
     "OverlapLoss",
     "PairLoss",
     "Poly1",
     "QualityFocal",
     "Quantile",
+    "SigLIP",
     "Sparsemax",
     "SymmetricCrossentropy",
     "Triplet",

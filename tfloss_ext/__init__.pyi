@@ -8,8 +8,10 @@ import keras
 import numpy as np
 
 from tfloss_ext import blocks, screening
+from tfloss_ext.blocks import Kernel
 from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
+from tfloss_ext.layers import LogitScale
 from tfloss_ext.regions import Sums
 
 __version__: str
@@ -124,6 +126,7 @@ class Loss(_Declared):
     predictions: ClassVar[str]
     targets: ClassVar[str]
     use: ClassVar[str]
+    handed: ClassVar[Mapping[str, Any]]
     key: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
@@ -1575,6 +1578,108 @@ class GeneralizedDice(_RegionLoss):
     ) -> None: ...
     def class_sizes(self, actual: Any) -> Any: ...
 
+class _InBatchLoss(BatchLoss, _EmbeddingLoss):
+    cross_replica: bool = _field(default=True, kw_only=True)
+    block_size: int | None = _field(default=None, kw_only=True)
+    def gathered(self, *tensors: Any) -> tuple[list[Any], Any]: ...
+    def spread(self, totals: Any, count: Any, batch: Any) -> Any: ...
+
+class ViewsLoss(_EmbeddingLoss):
+    """The family of losses over two views of each sample: `(B, 2, D)`, or a pair of tensors `(B, D)`.
+
+    There are no targets: whatever is given as such is not looked at.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _ContrastiveLoss(ViewsLoss, _InBatchLoss):
+    temperature: float | None = _field(default=0.1)
+    def of_views(self, x: Any, y: Any, kept: Any) -> Any: ...
+    def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any: ...
+    def values_of(self, y_pred: Any, kept: Any) -> Any: ...
+    @property
+    def scale(self) -> Any: ...
+    @property
+    def bounded(self) -> bool: ...
+    def others(
+        self,
+        kernel: Kernel,
+        x: Any,
+        y: Any,
+        kept: Any,
+        *of_columns: Any,
+        views: int = 1,
+    ) -> tuple[Any, Any]: ...
+    def reach(self, s: Any, others: Any) -> tuple[Any, None]: ...
+
+class _MatrixLoss(_ContrastiveLoss):
+    def of_logits(self, z: Any, others: Any, kept: Any) -> Any: ...
+
+class InfoNCE(_MatrixLoss):
+    """Tells the second view of a sample from those of all other samples, and the first likewise, as CLIP does.
+
+    The crossentropy of logits s_ij, the cosine of first view i and second view j divided by the temperature, against
+    i = j; `symmetric` takes the mean of both directions, along the rows and along the columns.
+
+    Args:
+        temperature: > 0, or None. What cosines are divided by; None takes the scale that the layer `LogitScale`
+            hands along with the views. Defaults to `0.07`.
+        symmetric: Compare in both directions; else only along the rows. Defaults to `True`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"info_nce"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: two views `(B, 2, D)`, a pair of tensors `(B, D)`, or logits `(B, B)`, which are taken as they are.
+        y_true: unused, of any shape. Values: `(B,)`, in nats. A sample of weight 0 takes part in no comparison.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        van den Oord, Li & Vinyals, Representation Learning with Contrastive Predictive Coding, arXiv:1807.03748;
+        Radford et al., Learning Transferable Visual Models From Natural Language Supervision, arXiv:2103.00020; in
+        blocks as Cheng et al., Breaking the Memory Barrier, arXiv:2410.17243.
+
+    Example:
+        >>> views = [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]
+        >>> print(f"{InfoNCE(temperature=0.5)(None, views):.4f}")
+        0.1269
+    """
+
+    temperature: float | None = _field(default=0.07)
+    symmetric: bool = _field(default=True)
+    def __init__(
+        self,
+        temperature: float | None = 0.07,
+        symmetric: bool = True,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
 class IoU(_BoxLoss):
     """One minus intersection over union.
 
@@ -1815,11 +1920,50 @@ class Lovasz(_RegionLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class _InBatchLoss(BatchLoss, _EmbeddingLoss):
-    cross_replica: bool = _field(default=True, kw_only=True)
-    block_size: int | None = _field(default=None, kw_only=True)
-    def gathered(self, *tensors: Any) -> tuple[list[Any], Any]: ...
-    def spread(self, totals: Any, count: Any, batch: Any) -> Any: ...
+class NTXent(_ContrastiveLoss):
+    """Tells the other view of a sample from both views of all other samples, as SimCLR does.
+
+    `-log(exp(s_ij) / sum_k exp(s_ik))` for each view i, j being the other view of its sample, k all views but i itself
+    and s their cosines divided by the temperature. The value of a sample is the mean over its two views.
+
+    Args:
+        temperature: > 0, or None. What cosines are divided by; None takes the scale that the layer `LogitScale`
+            hands along with the views. Defaults to `0.5`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"nt_xent"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: two views `(B, 2, D)`, or a pair of tensors `(B, D)`. y_true: unused, of any shape.
+        Values: `(B,)`, in nats. A sample of weight 0 takes part in no comparison.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, arXiv:2002.05709.
+
+    Example:
+        >>> views = [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]
+        >>> print(f"{NTXent()(None, views):.4f}")
+        0.2395
+    """
+
+    temperature: float | None = _field(default=0.5)
+    def __init__(
+        self,
+        temperature: float | None = 0.5,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
 
 class PairLoss(_InBatchLoss):
     """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
@@ -1986,6 +2130,54 @@ class Quantile(_ErrorLoss):
         quantiles: float | Sequence[float] | _Array = 0.5,
         *,
         ignore_nan: bool = False,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class SigLIP(_MatrixLoss):
+    """Says of every two views whether they are of one sample, each pair by itself.
+
+    `sum_ij log(1 + exp(-z_ij (s_ij / temperature + bias))) / B` over cosines s_ij, z_ij being 1 where
+    i = j and -1 elsewhere.
+
+    Args:
+        temperature: > 0, or None. What cosines are divided by; None takes the scale that the layer `LogitScale`
+            hands along with the views. Defaults to `0.1`.
+        bias: Added to the logits; that of the layer `LogitScale` where it hands one. Defaults to `-10.0`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"siglip"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: two views `(B, 2, D)`, a pair of tensors `(B, D)`, or logits `(B, B)`, which are taken as they are.
+        y_true: unused, of any shape. Values: `(B,)`, in nats, of a first view against all second ones. A sample of
+        weight 0 takes part in no pair.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Zhai et al., Sigmoid Loss for Language Image Pre-Training, arXiv:2303.15343.
+
+    Example:
+        >>> views = [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]
+        >>> print(f"{SigLIP(bias=-5.0)(None, views):.4f}")
+        0.0134
+    """
+
+    bias: float = _field(default=-10.0)
+    def __init__(
+        self,
+        temperature: float | None = 0.1,
+        bias: float = -10.0,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -2311,29 +2503,6 @@ class Varifocal(_ClassificationLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
-class ViewsLoss(_EmbeddingLoss):
-    """The family of losses over two views of each sample: `(B, 2, D)`, or a pair of tensors `(B, D)`.
-
-    There are no targets: whatever is given as such is not looked at.
-
-    Args:
-        reduction: How the values become the loss, as in `keras.losses.Loss`.
-        name: Name of the instance.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
-            fit, or if a target says nothing.
-    """
-
-    def __init__(
-        self,
-        *,
-        reduction: _Reduction | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: str | _DType | None = None,
-    ) -> None: ...
-
 class WeightedKappa(BatchLoss, _ClassificationLoss):
     """The logarithm of one minus Cohen's weighted kappa, for ordered classes: confusions cost by their distance.
 
@@ -2619,6 +2788,41 @@ def get(
     name: str | None = None,
     dtype: str | _DType | None = None,
 ) -> BiTempered: ...
+@overload
+def get(
+    identifier: Literal["nt_xent", "tfloss_ext>NTXent", "NTXent"],
+    *,
+    temperature: float | None = 0.5,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> NTXent: ...
+@overload
+def get(
+    identifier: Literal["info_nce", "clip", "tfloss_ext>InfoNCE", "InfoNCE"],
+    *,
+    temperature: float | None = 0.07,
+    symmetric: bool = True,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> InfoNCE: ...
+@overload
+def get(
+    identifier: Literal["siglip", "tfloss_ext>SigLIP", "SigLIP"],
+    *,
+    temperature: float | None = 0.1,
+    bias: float = -10.0,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> SigLIP: ...
 @overload
 def get(
     identifier: Literal["contrastive", "tfloss_ext>Contrastive", "Contrastive"],
@@ -3002,17 +3206,21 @@ __all__ = [
     "GeneralRobust",
     "GeneralizedCrossentropy",
     "GeneralizedDice",
+    "InfoNCE",
     "IoU",
     "Jaccard",
     "LogCosh",
     "LogitAdjusted",
+    "LogitScale",
     "Loss",
     "Lovasz",
+    "NTXent",
     "OverlapLoss",
     "PairLoss",
     "Poly1",
     "QualityFocal",
     "Quantile",
+    "SigLIP",
     "Sparsemax",
     "SymmetricCrossentropy",
     "Triplet",

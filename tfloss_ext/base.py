@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import gradients, labels, numerics, registry, replicas, screening, shapes
+from tfloss_ext import gradients, handing, labels, numerics, registry, replicas, screening, shapes
 from tfloss_ext.declaration import Declared, hook
 from tfloss_ext.parameters import choice
 
@@ -59,6 +60,9 @@ class Loss(Declared):
     targets: ClassVar[str] = "numbers"
     use: ClassVar[str] = ""
 
+    # What a layer handed along with the predictions of this very call, see `handing`.
+    handed: ClassVar[Mapping[str, Any]] = {}
+
     couples = False  # Whether a value depends on other samples than its own.
     fuses = True  # Whether XLA makes it faster over large arrays, as `benchmarks/report.py --parts passes` measures.
 
@@ -86,10 +90,19 @@ class Loss(Declared):
             return _Symbolic(self).symbolic_call(*inputs)
         try:
             with keras.name_scope(self.name):
-                loss = self._of_inputs(*inputs)
+                loss = self._with_handed(y_pred)._of_inputs(*inputs)
         except shapes.RefusedError as error:
             raise ValueError(f"{type(self).__name__}: {error}") from error
         return loss if self.reduction in (None, "none", "sum") else replicas.share(loss)
+
+    def _with_handed(self, y_pred: Any) -> Loss:
+        """This loss, knowing what was handed along with the predictions."""
+        found = handing.handed(*y_pred) if isinstance(y_pred, (list, tuple)) else handing.handed(y_pred)
+        if not found:
+            return self
+        knowing = object.__new__(type(self))
+        knowing.__dict__.update(self.__dict__, handed=found)
+        return knowing
 
     def _of_inputs(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         y_true, y_pred, mask = self.unpacked(y_true, y_pred)

@@ -33,8 +33,8 @@ from tfloss_ext import gradients, numerics
 Kernel = Callable[..., Any]
 Formula = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]]
 
-# Distances per block where the caller leaves the choice: 64 MiB of float32.
-BLOCK_ELEMENTS = 2**24
+# Distances per block where the caller leaves the choice: 16 MiB of float32.
+BLOCK_ELEMENTS = 2**22
 
 
 def distance(x: Any, y: Any, kind: str) -> Any:
@@ -113,6 +113,40 @@ class PairMatrix:
         rows, columns = (self.anchors, *of_anchors), (self.columns, *of_columns)
         (values,), _ = by_blocks(formula, rows, self.labels, columns, self.block_size)
         return values
+
+
+def over_products(
+    kernel: Kernel,
+    x: Any,
+    y: Any,
+    *,
+    row_ids: Any,
+    column_ids: Any,
+    row_kept: Any,
+    column_kept: Any,
+    more: Sequence[Any] = (),
+    size: int | None = None,
+) -> tuple[Any, Any]:
+    """`kernel(s, others, *more) -> (values, sums)` over the products s (b, n) of rows x and columns y, block by block.
+
+    Args:
+        kernel: Gives one value for each row, and None or sums over the rows, one for each column.
+        x, y: (b, D) and (n, D).
+        row_ids, column_ids: (b,) and (n,): `others` is False where they are equal, and for what is not kept.
+        row_kept, column_kept: Masks.
+        more: Tensors of floats that every row sees whole, such as one number for each column.
+        size: Rows per block, None for about `BLOCK_ELEMENTS` pairs.
+    """
+
+    def formula(rows: Sequence[Any], labels: Sequence[Any], columns: Sequence[Any]) -> Any:
+        (x,), (ids, kept), (y, *more) = rows, labels, columns
+        others = ops.not_equal(ops.expand_dims(ids, 1), column_ids) & ops.expand_dims(kept, 1) & column_kept
+        values, sums = kernel(x @ ops.transpose(y), others, *more)
+        return (values,), () if sums is None else (sums,)
+
+    size = size or _at_least_one(BLOCK_ELEMENTS // _at_least_one(ops.shape(y)[0]))
+    (values,), sums = by_blocks(formula, (x,), (row_ids, row_kept), (y, *more), size)
+    return values, sums[0] if sums else None
 
 
 def by_blocks(

@@ -12,7 +12,7 @@ from keras import ops
 from tfloss_ext import decisions, labels
 from tfloss_ext.classes import Classes
 from tfloss_ext.gradients import mapped, with_gradient
-from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, log, mean, raised
+from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, log, mean, raised, softly
 
 # Farther apart than any two logits.
 _BEYOND = 1e30
@@ -92,7 +92,7 @@ def asymmetric(y: Any, x: Any, gamma_neg: float, gamma_pos: float, clip: float, 
         q, nll_of_rest = found.p, found.nll_of_rest
         if clip:
             q = ops.relu(found.p - clip)
-            nll_of_rest = decisions.softly(at_most(found.rest + clip, 1.0), q) if from_logits else -log(1.0 - q)
+            nll_of_rest = softly(at_most(found.rest + clip, 1.0), q) if from_logits else -log(1.0 - q)
         positive = scaled(found.nll, focus(found.rest, gamma_pos))
         return y * positive + (1.0 - y) * scaled(nll_of_rest, focus(q, gamma_neg))
 

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from tfloss_ext.gradients import LARGE, fused, with_gradient
-from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, certain, larger, log, smaller
+from tfloss_ext.numerics import CERTAIN, EPSILON, at_least, at_most, certain, log, softly, softplus
 
 
 def of(y: Any, x: Any, *, from_logits: bool) -> Decisions:
@@ -185,18 +185,4 @@ class HardDecisions:
     @functools.cached_property
     def crossentropy(self) -> Any:
         """-log p_t."""
-
-        def value(v: Any) -> Any:
-            if keras.backend.backend() == "torch":
-                return -ops.log_sigmoid(-v)
-            wrong = ops.sigmoid(v)
-            return ops.relu(v) + softly(larger(wrong, 1.0 - wrong), smaller(wrong, 1.0 - wrong))
-
-        return with_gradient(value, lambda upstream, v: upstream * ops.sigmoid(v))(self.signed)
-
-
-def softly(large: Any, small: Any) -> Any:
-    """log(1 + exp(-abs(z))) from the probabilities of abs(z) and of -abs(z)."""
-    # -log of the larger one, and what its rounding took off it. softplus is the slowest pointwise kernel of TensorFlow,
-    # and log1p that of XLA.
-    return (small - (1.0 - large)) - ops.log(large)
+        return softplus(self.signed)

@@ -231,8 +231,32 @@ def classes() -> dict[str, type[Loss]]:
 
 def keras_mask(tensor: Any) -> Any:
     """The mask that a Keras layer has put on its output, or None."""
+    return attribute(tensor, "_keras_mask")
+
+
+def attribute(tensor: Any, name: str) -> Any:
+    """What `set_attribute` has put on a tensor, or Keras a mask, or None."""
     try:
-        from keras.src.backend import get_keras_mask
+        from keras.src.backend.common.tensor_attributes import get_tensor_attr
     except ImportError:
-        return getattr(tensor, "_keras_mask", None)
-    return get_keras_mask(tensor)
+        return getattr(tensor, name, None)
+    return get_tensor_attr(tensor, name)
+
+
+def set_attribute(tensor: Any, name: str, value: Any) -> None:
+    """Put something on a tensor, as Keras does with masks: the tracers of JAX have no attributes of their own."""
+    try:
+        from keras.src.backend.common.tensor_attributes import set_tensor_attr
+    except ImportError:
+        setattr(tensor, name, value)
+        return
+    set_tensor_attr(tensor, name, value)
+
+
+def is_symbolic() -> bool:
+    """Whether Keras only finds out shapes, with tensors that do not come from where they come in earnest."""
+    try:
+        from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+    except ImportError:
+        return False
+    return bool(in_symbolic_scope())

@@ -24,7 +24,8 @@ class Case:
 
     `couples` says that samples are compared with, or summed with, each other: the values are those of the batch, and
     leaving a sample out changes the others'. `probabilities` says that the predictions are such, where no `from_logits`
-    does. A reference with an argument `held` takes from it, not from the predictions, what carries no gradient.
+    does. `square` says that they are a matrix of the batch against itself. A reference with an argument `held` takes
+    from it, not from the predictions, what carries no gradient.
     """
 
     key: str
@@ -33,6 +34,20 @@ class Case:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     couples: bool = False
     probabilities: bool = False
+    square: bool = False
+
+    def cut(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and predictions of some samples alone."""
+        y_pred = self.y_pred[rows]
+        return self.y_true[rows], y_pred[:, rows] if self.square else y_pred
+
+    def spoilt(self, rows: Any) -> np.ndarray:
+        """The predictions, of which some samples' are not a number."""
+        y_pred = self.y_pred.copy()
+        y_pred[rows] = np.nan
+        if self.square:
+            y_pred[:, rows] = np.nan
+        return y_pred
 
     def loss(self, **arguments: Any) -> Any:
         return tfloss_ext.get(self.key, **{**self.parameters, **arguments})
