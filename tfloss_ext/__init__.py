@@ -53,6 +53,7 @@ from tfloss_ext.regression import (
     Tweedie,
     WeightedMSE,
 )
+from tfloss_ext.training import CachedEncoder
 from tfloss_ext.weights import check_targets, effective_number_weights
 
 __version__ = "0.4.0"
@@ -65,6 +66,7 @@ __all__ = [
     "BiTempered",
     "Boundary",
     "CIoU",
+    "CachedEncoder",
     "CategoricalFocal",
     "Charbonnier",
     "ClDice",

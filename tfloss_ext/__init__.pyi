@@ -13,6 +13,7 @@ from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
 from tfloss_ext.layers import LogitScale
 from tfloss_ext.regions import Sums
+from tfloss_ext.training import CachedEncoder
 
 __version__: str
 
@@ -3188,6 +3189,7 @@ __all__ = [
     "BiTempered",
     "Boundary",
     "CIoU",
+    "CachedEncoder",
     "CategoricalFocal",
     "Charbonnier",
     "ClDice",
