@@ -51,6 +51,7 @@ from tfloss_ext.regression import (
     Tweedie,
     WeightedMSE,
 )
+from tfloss_ext.selfsupervised import BarlowTwins, NegativeCosine, VICReg
 from tfloss_ext.weights import check_targets, effective_number_weights
 
 __version__ = "0.4.0"
@@ -59,6 +60,7 @@ __all__ = [
     "LDAM",
     "MCC",
     "Asymmetric",
+    "BarlowTwins",
     "BatchLoss",
     "BiTempered",
     "Boundary",
@@ -87,6 +89,7 @@ __all__ = [
     "LogitAdjusted",
     "Loss",
     "Lovasz",
+    "NegativeCosine",
     "OverlapLoss",
     "PairLoss",
     "Poly1",
@@ -98,6 +101,7 @@ __all__ = [
     "Tversky",
     "Tweedie",
     "UnifiedFocal",
+    "VICReg",
     "Varifocal",
     "ViewsLoss",
     "WeightedKappa",

@@ -105,7 +105,7 @@ class Loss(Declared):
         return gradients.reduced(self, y_true, y_pred, weight, mask)
 
     def unpacked(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
-        """Targets, predictions and the mask that Keras put on them. Families that take several tensors override this."""
+        """Targets, predictions and the mask that Keras put on these. Families that take pairs override this."""
         return y_true, y_pred, registry.keras_mask(y_pred)
 
     def reduced(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
