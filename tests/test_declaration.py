@@ -23,6 +23,7 @@ every_loss = pytest.mark.parametrize("key", sorted(registry.classes()))
 # The positional parameters of every class, in their order and with their defaults, as the catalogue has them.
 SIGNATURES = """
     Asymmetric(gamma_neg=4.0, gamma_pos=1.0, clip=0.05, from_logits=False)
+    BarlowTwins(redundancy=0.005)
     BiTempered(t1=0.8, t2=1.2, label_smoothing=0.0)
     Boundary()
     CIoU()
@@ -50,6 +51,7 @@ SIGNATURES = """
     LogitAdjusted(class_priors, tau=1.0, ignore_class=None)
     Lovasz()
     MCC()
+    NegativeCosine()
     Poly1(epsilon=1.0, from_logits=False, label_smoothing=0.0, ignore_class=None)
     QualityFocal(beta=2.0, from_logits=False)
     Quantile(quantiles=0.5)
@@ -60,6 +62,7 @@ SIGNATURES = """
     Tweedie(power=1.5)
     UnifiedFocal(weight=0.5, delta=0.6, gamma=0.5)
     Varifocal(alpha=0.75, gamma=2.0, from_logits=False)
+    VICReg(invariance=25.0, variance=25.0, covariance=1.0)
     WeightedKappa(weighting='quadratic', epsilon=1e-06)
     WeightedMSE(weight=1.0)
 """

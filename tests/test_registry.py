@@ -25,6 +25,7 @@ CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
     "Asymmetric": ["asymmetric"],
+    "BarlowTwins": ["barlow_twins"],
     "BiTempered": ["bi_tempered"],
     "Boundary": ["boundary"],
     "CategoricalFocal": ["categorical_focal", "sparse_categorical_focal"],
@@ -52,6 +53,7 @@ KEYS = {
     "LogitAdjusted": ["logit_adjusted"],
     "Lovasz": ["lovasz"],
     "MCC": ["mcc"],
+    "NegativeCosine": ["negative_cosine"],
     "Poly1": ["poly1"],
     "QualityFocal": ["quality_focal"],
     "Quantile": ["quantile", "pinball"],
@@ -62,6 +64,7 @@ KEYS = {
     "Tweedie": ["tweedie"],
     "UnifiedFocal": ["unified_focal"],
     "Varifocal": ["varifocal"],
+    "VICReg": ["vicreg"],
     "WeightedKappa": ["weighted_kappa"],
     "WeightedMSE": ["weighted_mse"],
 }

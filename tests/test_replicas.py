@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cases import cases, of_each_family
 
-import tfloss_ext
 from tfloss_ext import registry
+from tfloss_ext.pairing import EmbeddingLoss
 
 # In a process of its own: logical devices must be made before TensorFlow starts.
 SCRIPT = textwrap.dedent(
@@ -44,16 +44,18 @@ SCRIPT = textwrap.dedent(
             steps.append((model.get_weights()[0], history.history["loss"][0]))
         found[name] = float(np.abs(steps[0][0] - steps[1][0]).max())
 
-    # 9 = 8 + 1: of the last batch a replica has nothing, and the other half of the step, as in Keras.
-    class Scaled(keras.layers.Layer):
+    # 9 = 8 + 1: of the last batch a replica has nothing, and the other half of the step, as in Keras; the whole step
+    # where what is seen of every replica is credited to the samples there are.
+    class Bent(keras.layers.Layer):
+        # Not by a factor, which correlations do not see.
         def build(self, shape):
             self.scale = self.add_weight(shape=tuple(shape[1:])[-1:], initializer="ones")
 
         def call(self, x):
-            return x * self.scale
+            return x + (self.scale - 1.0) * keras.ops.tanh(x)
 
     def compiled(shape, loss):
-        model = keras.Sequential([keras.Input(shape), Scaled()])
+        model = keras.Sequential([keras.Input(shape), Bent()])
         model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
         return model
 
@@ -64,7 +66,8 @@ SCRIPT = textwrap.dedent(
         x, y, loss = case.y_pred[rows], case.y_true[rows], case.loss(**more)
         alone = compiled(x.shape[1:], loss)
         alone.train_on_batch(x[:8], y[:8])
-        alone.train_on_batch(x[8:], y[8:], sample_weight=np.array([0.5], "float32"))
+        share = 1.0 if loss.couples else 0.5
+        alone.train_on_batch(x[8:], y[8:], sample_weight=np.array([share], "float32"))
         with strategy.scope():
             both = compiled(x.shape[1:], loss)
         history = both.fit(x, y, batch_size=8, shuffle=False, verbose=0).history["loss"]
@@ -76,9 +79,9 @@ SCRIPT = textwrap.dedent(
 
 
 def exact() -> list[str]:
-    """The losses whose values are those of single samples, or that compare a sample with those of every replica."""
+    """The losses whose values are those of single samples, and those over embeddings, which see every replica's."""
     losses = {key: cases(key)[0].loss() for key in sorted(registry.classes())}
-    return [key for key, loss in losses.items() if not loss.couples or isinstance(loss, tfloss_ext.PairLoss)]
+    return [key for key, loss in losses.items() if not loss.couples or isinstance(loss, EmbeddingLoss)]
 
 
 def is_the_step_of_one_device(found: dict[str, list[float]]) -> None:

@@ -53,6 +53,7 @@ from tfloss_ext.regression import (
     Tweedie,
     WeightedMSE,
 )
+from tfloss_ext.selfsupervised import BarlowTwins, NegativeCosine, VICReg
 from tfloss_ext.training import CachedEncoder
 from tfloss_ext.weights import check_targets, effective_number_weights
 
@@ -62,6 +63,7 @@ __all__ = [
     "LDAM",
     "MCC",
     "Asymmetric",
+    "BarlowTwins",
     "BatchLoss",
     "BiTempered",
     "Boundary",
@@ -94,6 +96,7 @@ __all__ = [
     "Loss",
     "Lovasz",
     "NTXent",
+    "NegativeCosine",
     "OverlapLoss",
     "PairLoss",
     "Poly1",
@@ -106,6 +109,7 @@ __all__ = [
     "Tversky",
     "Tweedie",
     "UnifiedFocal",
+    "VICReg",
     "Varifocal",
     "ViewsLoss",
     "WeightedKappa",

@@ -437,6 +437,31 @@ class Asymmetric(_ClassificationLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
+class _EmbeddingLoss(Loss): ...
+
+class ViewsLoss(_EmbeddingLoss):
+    """The family of losses over two views of each sample: `(B, 2, D)`, or a pair of tensors `(B, D)`.
+
+    There are no targets: whatever is given as such is not looked at.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
 class BatchLoss(Loss):
     """The family of losses that couple the samples of a batch, with one value per sample, `(B,)`.
 
@@ -461,6 +486,51 @@ class BatchLoss(Loss):
         dtype: str | _DType | None = None,
     ) -> None: ...
     def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any: ...
+
+class _MomentsLoss(BatchLoss, ViewsLoss):
+    def cost(self, views: Any, centred: Any, squares: Any, count: Any) -> Any: ...
+
+class BarlowTwins(_MomentsLoss):
+    """Makes each output of the two views the same, and no two outputs alike.
+
+    `sum_i (1 - C_ii)**2 + redundancy * sum_{i != j} C_ij**2`, C_ij being the correlation over the batch of output i of
+    the first views with output j of the second ones.
+
+    Args:
+        redundancy: >= 0. The weight of the correlations between different outputs. Defaults to `0.005`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"barlow_twins"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: two views `(B, 2, D)`, or a pair of tensors `(B, D)`; y_true: unused, of any shape.
+        Values: `(B,)`, equal shares of what the batch, of all replicas, costs; their mean is that. An output that is
+        the same for all samples correlates with nothing, C_ij = 0; a sample alone costs 0. A sample of weight 0 takes
+        part in no correlation.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Zbontar et al., Barlow Twins: Self-Supervised Learning via Redundancy Reduction, arXiv:2103.03230.
+
+    Example:
+        >>> loss = BarlowTwins(redundancy=0.5)
+        >>> views = [[[1.0, 1.0], [1.0, 2.0]], [[-1.0, 1.0], [-1.0, 2.0]], [[1.0, -1.0], [1.0, -3.0]]]
+        >>> print(f"{loss(None, views):.4f}")
+        0.2500
+    """
+
+    redundancy: float = _field(default=0.005)
+    def __init__(
+        self,
+        redundancy: float = 0.005,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
 
 class BiTempered(_ClassificationLoss):
     """Crossentropy with a bounded loss and a heavy-tailed softmax, for labels of which some are wrong.
@@ -796,8 +866,6 @@ class ClDice(OverlapLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
-
-class _EmbeddingLoss(Loss): ...
 
 class Contrastive(_EmbeddingLoss):
     """Pulls similar pairs together and pushes dissimilar ones apart, up to a margin.
@@ -1585,29 +1653,6 @@ class _InBatchLoss(BatchLoss, _EmbeddingLoss):
     def gathered(self, *tensors: Any) -> tuple[list[Any], Any]: ...
     def spread(self, totals: Any, count: Any, batch: Any) -> Any: ...
 
-class ViewsLoss(_EmbeddingLoss):
-    """The family of losses over two views of each sample: `(B, 2, D)`, or a pair of tensors `(B, D)`.
-
-    There are no targets: whatever is given as such is not looked at.
-
-    Args:
-        reduction: How the values become the loss, as in `keras.losses.Loss`.
-        name: Name of the instance.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
-            fit, or if a target says nothing.
-    """
-
-    def __init__(
-        self,
-        *,
-        reduction: _Reduction | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: str | _DType | None = None,
-    ) -> None: ...
-
 class _ContrastiveLoss(ViewsLoss, _InBatchLoss):
     temperature: float | None = _field(default=0.1)
     def of_views(self, x: Any, y: Any, kept: Any) -> Any: ...
@@ -1961,6 +2006,42 @@ class NTXent(_ContrastiveLoss):
         *,
         cross_replica: bool = True,
         block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class NegativeCosine(ViewsLoss):
+    """Turns predictions toward their targets, which do not follow: `-cos(prediction, stop_gradient(target))`.
+
+    The symmetric loss of the paper is two outputs of this: the prediction of each view with the projection of the other
+    one as its target.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"negative_cosine"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: `(B, 2, D)`, prediction and target, or a pair of tensors `(B, D)`; y_true: unused, of any shape.
+        Values: `(B,)`, from -1 (one direction) to 1 (opposite ones); 0 where one of the two is zero.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Chen & He, Exploring Simple Siamese Representation Learning, arXiv:2011.10566.
+
+    Example:
+        >>> loss = NegativeCosine()
+        >>> print(f"{loss(None, [[[1.0, 0.0], [3.0, 4.0]]]):.4f}")
+        -0.6000
+    """
+
+    def __init__(
+        self,
+        *,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -2455,6 +2536,56 @@ class UnifiedFocal(OverlapLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+
+class VICReg(_MomentsLoss):
+    """Brings two views of a sample together, and keeps the outputs spread out and uncorrelated.
+
+    `invariance * mean (z - z')**2 + variance * (v + v') / 2 + covariance * (c + c')`, v being the mean over the outputs
+    of `max(0, 1 - sqrt(var + 1e-4))` and c the sum of the squared covariances of different outputs, divided by D; both
+    over the batch, and unbiased.
+
+    Args:
+        invariance: >= 0. The weight of the distance between the views of a sample. Defaults to `25.0`.
+        variance: >= 0. The weight of what outputs lack to a deviation of 1. Defaults to `25.0`.
+        covariance: >= 0. The weight of the covariances between different outputs. Defaults to `1.0`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"vicreg"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: two views `(B, 2, D)`, or a pair of tensors `(B, D)`; y_true: unused, of any shape.
+        Values: `(B,)`, each sample's invariance term, and equal shares of what the other terms cost the batch, of all
+        replicas. A sample alone, of which there is no variance, costs its invariance term. A sample of weight 0 takes
+        part in no variance.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Bardes, Ponce & LeCun, VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning,
+        arXiv:2105.04906.
+
+    Example:
+        >>> loss = VICReg()
+        >>> print(f"{loss(None, [[[0.0, 0.1], [0.1, 0.1]], [[0.2, 0.3], [0.2, 0.2]]]):.2f}")
+        22.46
+    """
+
+    invariance: float = _field(default=25.0)
+    variance: float = _field(default=25.0)
+    covariance: float = _field(default=1.0)
+    def __init__(
+        self,
+        invariance: float = 25.0,
+        variance: float = 25.0,
+        covariance: float = 1.0,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def spread(self, centred: Any, squares: Any, freedom: Any) -> Any: ...
 
 class Varifocal(_ClassificationLoss):
     """Crossentropy with a soft quality as its target: positives weighed by their quality, easy negatives turned down.
@@ -3127,6 +3258,34 @@ def get(
 ) -> Tweedie: ...
 @overload
 def get(
+    identifier: Literal["negative_cosine", "tfloss_ext>NegativeCosine", "NegativeCosine"],
+    *,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> NegativeCosine: ...
+@overload
+def get(
+    identifier: Literal["barlow_twins", "tfloss_ext>BarlowTwins", "BarlowTwins"],
+    *,
+    redundancy: float = 0.005,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> BarlowTwins: ...
+@overload
+def get(
+    identifier: Literal["vicreg", "tfloss_ext>VICReg", "VICReg"],
+    *,
+    invariance: float = 25.0,
+    variance: float = 25.0,
+    covariance: float = 1.0,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> VICReg: ...
+@overload
+def get(
     identifier: Literal["triplet_all"],
     *,
     margin: float = 1.0,
@@ -3185,6 +3344,7 @@ __all__ = [
     "LDAM",
     "MCC",
     "Asymmetric",
+    "BarlowTwins",
     "BatchLoss",
     "BiTempered",
     "Boundary",
@@ -3217,6 +3377,7 @@ __all__ = [
     "Loss",
     "Lovasz",
     "NTXent",
+    "NegativeCosine",
     "OverlapLoss",
     "PairLoss",
     "Poly1",
@@ -3229,6 +3390,7 @@ __all__ = [
     "Tversky",
     "Tweedie",
     "UnifiedFocal",
+    "VICReg",
     "Varifocal",
     "ViewsLoss",
     "WeightedKappa",

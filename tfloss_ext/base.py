@@ -108,7 +108,7 @@ class Loss(Declared):
         y_true, y_pred, mask = self.unpacked(y_true, y_pred)
         mask = None if mask is None else ops.cast(mask, "bool")
         weight = None if weight is None else ops.convert_to_tensor(weight, dtype=self.compute_dtype)
-        if _is_structure(y_true) or _is_structure(y_pred):
+        if is_structure(y_true) or _is_structure(y_pred):
             values = self.call(self._as_tensors(y_true), self._as_tensors(y_pred))
             return self.reduce(*self._weighed(values, weight, mask))
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.compute_dtype)
@@ -389,7 +389,7 @@ def _holds_symbols(data: Any) -> bool:
     return isinstance(data, keras.KerasTensor)
 
 
-def _is_structure(data: Any) -> bool:
+def is_structure(data: Any) -> bool:
     """Whether data are several tensors, as `call` of one's own may take them, and not one."""
     if isinstance(data, (list, tuple)):
         return any(ops.is_tensor(item) or isinstance(item, dict) for item in data)

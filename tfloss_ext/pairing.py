@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import blocks, numerics, registry, replicas, screening, shapes
-from tfloss_ext.base import BatchLoss, Loss
+from tfloss_ext.base import BatchLoss, Loss, is_structure
 from tfloss_ext.declaration import hook
 from tfloss_ext.parameters import flag, whole
 
@@ -34,6 +34,11 @@ class ViewsLoss(EmbeddingLoss):
 
     def unpacked(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
         if not is_pair(y_pred):
+            if is_structure(y_pred):
+                raise shapes.RefusedError(
+                    f"Expected a tensor (B, 2, D) or a pair of tensors (B, D). Received: a {type(y_pred).__name__} of "
+                    f"{len(y_pred)}"
+                )
             return None, y_pred, registry.keras_mask(y_pred)
         views = [ops.convert_to_tensor(view, dtype=self.compute_dtype) for view in y_pred]
         if len(views[0].shape) != 2 or not shapes.fits(views[0].shape, views[1].shape):
