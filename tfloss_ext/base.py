@@ -108,7 +108,7 @@ class Loss(Declared):
         y_true, y_pred, mask = self.unpacked(y_true, y_pred)
         mask = None if mask is None else ops.cast(mask, "bool")
         weight = None if weight is None else ops.convert_to_tensor(weight, dtype=self.compute_dtype)
-        if is_structure(y_true) or _is_structure(y_pred):
+        if is_structure(y_true) or is_structure(y_pred):
             values = self.call(self._as_tensors(y_true), self._as_tensors(y_pred))
             return self.reduce(*self._weighed(values, weight, mask))
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.compute_dtype)
