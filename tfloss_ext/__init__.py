@@ -22,6 +22,7 @@ from tfloss_ext.classification import (
 )
 from tfloss_ext.embedding import Contrastive, PairLoss, Triplet
 from tfloss_ext.gradients import set_compiled
+from tfloss_ext.layers import CosineHead
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
     MCC,
@@ -68,6 +69,7 @@ __all__ = [
     "ClassLoss",
     "Contrastive",
     "Coral",
+    "CosineHead",
     "DIoU",
     "Dice",
     "DiceCrossentropy",

@@ -10,6 +10,7 @@ import numpy as np
 from tfloss_ext import blocks, screening
 from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
+from tfloss_ext.layers import CosineHead
 from tfloss_ext.regions import Sums
 
 __version__: str
@@ -2959,6 +2960,7 @@ __all__ = [
     "ClassLoss",
     "Contrastive",
     "Coral",
+    "CosineHead",
     "DIoU",
     "Dice",
     "DiceCrossentropy",
