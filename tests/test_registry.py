@@ -24,6 +24,7 @@ TABLE = private.ALL_OBJECTS_DICT
 CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
+    "ArcFace": ["arcface"],
     "Asymmetric": ["asymmetric"],
     "BiTempered": ["bi_tempered"],
     "Boundary": ["boundary"],
@@ -36,6 +37,7 @@ KEYS = {
     "Dice": ["dice_loss", "soft_dice"],
     "DiceCrossentropy": ["dice_crossentropy", "dice_ce"],
     "DiceFocal": ["dice_focal"],
+    "CosFace": ["cosface"],
     "DIoU": ["diou"],
     "Expectile": ["expectile"],
     "Focal": ["focal", "binary_focal"],
@@ -53,8 +55,10 @@ KEYS = {
     "Lovasz": ["lovasz"],
     "MCC": ["mcc"],
     "Poly1": ["poly1"],
+    "ProxyAnchor": ["proxy_anchor"],
     "QualityFocal": ["quality_focal"],
     "Quantile": ["quantile", "pinball"],
+    "SoftTriple": ["soft_triple"],
     "Sparsemax": ["sparsemax_loss"],
     "SymmetricCrossentropy": ["symmetric_crossentropy"],
     "Triplet": ["triplet"],

@@ -23,6 +23,7 @@ from tfloss_ext.classification import (
 from tfloss_ext.embedding import Contrastive, PairLoss, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.layers import CosineHead
+from tfloss_ext.margins import ArcFace, CosFace, ProxyAnchor, SoftTriple
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
     MCC,
@@ -58,6 +59,7 @@ __version__ = "0.4.0"
 __all__ = [
     "LDAM",
     "MCC",
+    "ArcFace",
     "Asymmetric",
     "BatchLoss",
     "BiTempered",
@@ -69,6 +71,7 @@ __all__ = [
     "ClassLoss",
     "Contrastive",
     "Coral",
+    "CosFace",
     "CosineHead",
     "DIoU",
     "Dice",
@@ -91,8 +94,10 @@ __all__ = [
     "OverlapLoss",
     "PairLoss",
     "Poly1",
+    "ProxyAnchor",
     "QualityFocal",
     "Quantile",
+    "SoftTriple",
     "Sparsemax",
     "SymmetricCrossentropy",
     "Triplet",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each loss should be: float64 NumPy written from the papers, slow and plain, sharing nothing with the package."""
 
-from oracles import boxes, classification, embedding, overlap, regression
+from oracles import boxes, classification, embedding, margins, overlap, regression
 from oracles.common import ORACLES
 
-__all__ = ["ORACLES", "boxes", "classification", "embedding", "overlap", "regression"]
+__all__ = ["ORACLES", "boxes", "classification", "embedding", "margins", "overlap", "regression"]
