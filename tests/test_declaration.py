@@ -22,6 +22,7 @@ every_loss = pytest.mark.parametrize("key", sorted(registry.classes()))
 
 # The positional parameters of every class, in their order and with their defaults, as the catalogue has them.
 SIGNATURES = """
+    ArcFace(margin=0.5, scale=64.0)
     Asymmetric(gamma_neg=4.0, gamma_pos=1.0, clip=0.05, from_logits=False)
     BiTempered(t1=0.8, t2=1.2, label_smoothing=0.0)
     Boundary()
@@ -31,6 +32,7 @@ SIGNATURES = """
     ClDice(iterations=3, alpha=0.5)
     Contrastive(margin=1.0, distance='l2')
     Coral()
+    CosFace(margin=0.35, scale=64.0)
     DIoU()
     Dice(squared=False)
     DiceCrossentropy(dice_weight=1.0, crossentropy_weight=1.0)
@@ -51,8 +53,10 @@ SIGNATURES = """
     Lovasz()
     MCC()
     Poly1(epsilon=1.0, from_logits=False, label_smoothing=0.0, ignore_class=None)
+    ProxyAnchor(margin=0.1, alpha=32.0)
     QualityFocal(beta=2.0, from_logits=False)
     Quantile(quantiles=0.5)
+    SoftTriple(scale=20.0, gamma=0.1, margin=0.01)
     Sparsemax()
     SymmetricCrossentropy(alpha=0.1, beta=1.0, from_logits=False)
     Triplet(margin=1.0, mining='semi_hard', distance='l2', soft_margin=False, swap=False)
