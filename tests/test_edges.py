@@ -99,8 +99,14 @@ def takes(key: str, parameter: str) -> bool:
 
 
 def takes_logits(case: Case) -> bool:
+    """Whether each class has a logit; one with several centres has none of its own."""
     loss = case.loss()
-    return isinstance(loss, ClassLoss) and not case.probabilities and getattr(loss, "from_logits", True)
+    return (
+        isinstance(loss, ClassLoss)
+        and case.key != "soft_triple"
+        and not case.probabilities
+        and getattr(loss, "from_logits", True)
+    )
 
 
 def excludes(case: Case) -> bool:
@@ -196,11 +202,11 @@ def test_a_class_of_a_large_vocabulary_that_is_ruled_out(key, dense, mode):
 
 
 def test_what_excludes_classes_is_found_without_a_list():
-    found = {"categorical_focal", "poly1", "ldam", "logit_adjusted", "sparsemax_loss", "bi_tempered"}
+    found = {"categorical_focal", "poly1", "ldam", "logit_adjusted", "sparsemax_loss", "bi_tempered", "cosface"}
     assert found | {"symmetric_crossentropy", "generalized_crossentropy"} <= set(EXCLUSIVE)
 
 
-@pytest.mark.parametrize("key", [*EXCLUSIVE, "coral"])
+@pytest.mark.parametrize("key", [*EXCLUSIVE, "arcface", "coral", "proxy_anchor", "soft_triple"])
 def test_what_excludes_classes_can_ignore_one(key):
     loss = tfloss_ext.get(key, **required(key), ignore_class=1, reduction=None)
     case = cases(key)[0]

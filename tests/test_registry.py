@@ -24,6 +24,7 @@ TABLE = private.ALL_OBJECTS_DICT
 CLASSES = registry.classes()
 # The contract: what the catalogue promises, whatever else comes.
 KEYS = {
+    "ArcFace": ["arcface"],
     "Asymmetric": ["asymmetric"],
     "BarlowTwins": ["barlow_twins"],
     "BiTempered": ["bi_tempered"],
@@ -37,6 +38,7 @@ KEYS = {
     "Dice": ["dice_loss", "soft_dice"],
     "DiceCrossentropy": ["dice_crossentropy", "dice_ce"],
     "DiceFocal": ["dice_focal"],
+    "CosFace": ["cosface"],
     "DIoU": ["diou"],
     "Expectile": ["expectile"],
     "Focal": ["focal", "binary_focal"],
@@ -55,8 +57,10 @@ KEYS = {
     "MCC": ["mcc"],
     "NegativeCosine": ["negative_cosine"],
     "Poly1": ["poly1"],
+    "ProxyAnchor": ["proxy_anchor"],
     "QualityFocal": ["quality_focal"],
     "Quantile": ["quantile", "pinball"],
+    "SoftTriple": ["soft_triple"],
     "Sparsemax": ["sparsemax_loss"],
     "SymmetricCrossentropy": ["symmetric_crossentropy"],
     "Triplet": ["triplet"],

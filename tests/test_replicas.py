@@ -32,6 +32,7 @@ SCRIPT = textwrap.dedent(
         "semi_hard": tfloss_ext.Triplet(),
         "apart": tfloss_ext.Triplet(cross_replica=False),
         "categorical_focal": tfloss_ext.CategoricalFocal(from_logits=True),
+        "proxy_anchor": tfloss_ext.ProxyAnchor(alpha=1.0),
     }.items():
         steps = []
         for scope in (tf.distribute.get_strategy(), strategy):
@@ -107,6 +108,7 @@ def test_replicas_take_the_step_of_one_device_and_one_without_a_sample_adds_noth
     results = run(chosen)
     assert results["found"]["semi_hard"] < 1e-6
     assert results["found"]["categorical_focal"] < 1e-6
+    assert results["found"]["proxy_anchor"] < 1e-6
     # Without the samples of the other replica each mines its own share.
     assert results["found"]["apart"] > 1e-5
     assert len(results["empty"]) == len(chosen) >= 10

@@ -20,12 +20,17 @@ SCREENED = sorted(key for key, cls in registry.classes().items() if cls.screen n
 COMPILED = [mode for mode in MODES if mode != "eager"]
 
 
+def shape_of(case: Case) -> tuple[int, ...]:
+    """That of the predictions with the classes last."""
+    return case.y_pred.shape[:2] if case.key == "soft_triple" else case.y_pred.shape
+
+
 def is_dense(case: Case) -> bool:
-    return case.y_true.shape == case.y_pred.shape and case.y_pred.ndim > 1 and case.key != "coral"
+    return case.y_true.shape == shape_of(case) and case.y_pred.ndim > 1 and case.key != "coral"
 
 
 def width(case: Case) -> int:
-    return case.y_pred.shape[-1] if case.y_pred.ndim > 1 else 1
+    return shape_of(case)[-1] if case.y_pred.ndim > 1 else 1
 
 
 def spoilt(case: Case) -> list[np.ndarray]:
@@ -37,7 +42,7 @@ def spoilt(case: Case) -> list[np.ndarray]:
     if is_dense(case) or not isinstance(loss, ClassLoss) or width(case) == 1:
         wrong = [255, -1] if whole else [255.0, -0.01, 1.01]
     else:
-        classes = loss.classes(case.y_pred if case.y_pred.ndim > 1 else case.y_pred[:, None])
+        classes = loss.classes(np.zeros((*shape_of(case), 1) if case.y_pred.ndim == 1 else shape_of(case)))
         wrong = [classes, -1, 100] if whole else [classes, -1.0, 0.5]
     found = []
     for value in wrong:

@@ -23,7 +23,8 @@ from tfloss_ext.classification import (
 from tfloss_ext.contrastive import InfoNCE, NTXent, SigLIP
 from tfloss_ext.embedding import Contrastive, Triplet
 from tfloss_ext.gradients import set_compiled
-from tfloss_ext.layers import LogitScale
+from tfloss_ext.layers import CosineHead, LogitScale
+from tfloss_ext.margins import ArcFace, CosFace, ProxyAnchor, SoftTriple
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
     MCC,
@@ -62,6 +63,7 @@ __version__ = "0.4.0"
 __all__ = [
     "LDAM",
     "MCC",
+    "ArcFace",
     "Asymmetric",
     "BarlowTwins",
     "BatchLoss",
@@ -75,6 +77,8 @@ __all__ = [
     "ClassLoss",
     "Contrastive",
     "Coral",
+    "CosFace",
+    "CosineHead",
     "DIoU",
     "Dice",
     "DiceCrossentropy",
@@ -100,9 +104,11 @@ __all__ = [
     "OverlapLoss",
     "PairLoss",
     "Poly1",
+    "ProxyAnchor",
     "QualityFocal",
     "Quantile",
     "SigLIP",
+    "SoftTriple",
     "Sparsemax",
     "SymmetricCrossentropy",
     "Triplet",

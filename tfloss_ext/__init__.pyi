@@ -11,7 +11,7 @@ from tfloss_ext import blocks, screening
 from tfloss_ext.blocks import Kernel
 from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
-from tfloss_ext.layers import LogitScale
+from tfloss_ext.layers import CosineHead, LogitScale
 from tfloss_ext.regions import Sums
 from tfloss_ext.training import CachedEncoder
 
@@ -381,6 +381,58 @@ class MCC(OverlapLoss):
         ignore_class: int | None = None,
         class_weights: float | Sequence[float] | _Array | None = None,
         smooth: float = 1e-06,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class _MarginLoss(ClassLoss):
+    ignore_class: int | None = _field(default=None, kw_only=True)
+    def with_margin(self, cosine: Any) -> Any: ...
+
+class ArcFace(_MarginLoss):
+    """Softmax crossentropy with a margin that is added to the angle of the true class.
+
+    `crossentropy(y, softmax(scale * z))` with `z_c = cos(theta_c + margin)` of the true class and `cos(theta_c)` of the
+    others. Where `theta + margin > pi` the margin is one of the cosine: `cos(theta) - margin * sin(margin)`. Of soft
+    targets `z` is `(1 - y) cos(theta) + y cos(theta + margin)`.
+
+    Args:
+        margin: In [0, 1.5707963267948966]. In radians. Defaults to `0.5`.
+        scale: > 0. What the cosines are multiplied with. Defaults to `64.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"arcface"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: cosines `(B, C)`, as `CosineHead` gives them, or `(B, ..., C)`; with C == 1 it is the cosine of the
+        second of two classes, the first having 0. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or
+        `(B, ..., 1)`. Values: `(B,)` or `(B, ...)`, in nats. Targets are data: no gradient flows to `y_true`. Cosines
+        beyond [-1, 1], as rounding leaves them, do no harm.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, arXiv:1801.07698.
+
+    Example:
+        >>> loss = ArcFace(margin=0.5, scale=4.0)
+        >>> print(f"{loss([0, 1], [[0.8, 0.1], [0.8, 0.1]]):.4f}")
+        2.5079
+    """
+
+    margin: float = _field(default=0.5)
+    scale: float = _field(default=64.0)
+    def __init__(
+        self,
+        margin: float = 0.5,
+        scale: float = 64.0,
+        *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -942,6 +994,51 @@ class Coral(_ClassificationLoss):
     ignore_class: int | None = _field(default=None, kw_only=True)
     def __init__(
         self,
+        *,
+        ignore_class: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class CosFace(_MarginLoss):
+    """Softmax crossentropy with a margin that is taken off the cosine of the true class.
+
+    `crossentropy(y, softmax(scale * (cos(theta) - y * margin)))`, theta being the angles whose cosines are predicted.
+
+    Args:
+        margin: >= 0. In units of the cosine. Defaults to `0.35`.
+        scale: > 0. What the cosines are multiplied with. Defaults to `64.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"cosface"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: cosines `(B, C)`, as `CosineHead` gives them, or `(B, ..., C)`; with C == 1 it is the cosine of the
+        second of two classes, the first having 0. y_true: one-hot or soft targets of that shape, or ids `(B, ...)` or
+        `(B, ..., 1)`. Values: `(B,)` or `(B, ...)`, in nats. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, arXiv:1801.09414.
+
+    Example:
+        >>> loss = CosFace(margin=0.35, scale=4.0)
+        >>> print(f"{loss([0, 1], [[0.8, 0.1], [0.8, 0.1]]):.4f}")
+        2.2177
+    """
+
+    margin: float = _field(default=0.35)
+    scale: float = _field(default=64.0)
+    def __init__(
+        self,
+        margin: float = 0.35,
+        scale: float = 64.0,
         *,
         ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
@@ -2132,6 +2229,58 @@ class Poly1(_ClassificationLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
+class ProxyAnchor(BatchLoss, ClassLoss):
+    """Draws far samples of each class to its centre, a proxy, and pushes near samples of other classes off.
+
+    `1/|P+| sum_{p in P+} log(1 + sum_{x in X_p+} exp(-alpha (s_xp - margin)))
+    + 1/|P| sum_{p in P} log(1 + sum_{x in X_p-} exp(alpha (s_xp + margin)))` of the cosines s between samples x and
+    proxies p, one for each class: P are all, P+ those of classes that are in the batch, X_p+ the samples of that class
+    and X_p- the others. Each logarithm is credited to its samples in proportion to their exponentials, of which shares
+    there is no gradient: a weight of samples weighs the terms in which they matter.
+
+    Args:
+        margin: >= 0. In units of the cosine. Defaults to `0.1`.
+        alpha: >= 0. What the cosines are multiplied with. Defaults to `32.0`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose samples are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"proxy_anchor"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: cosines `(B, C)`, as `CosineHead` gives them; with C == 1 there is one proxy, and y_true is 1 or 0.
+        y_true: ids `(B,)` or `(B, 1)`, or one-hot targets `(B, C)`; a sample may be of several classes, and of soft
+        targets it is in both sums, with shares y and 1 - y. Values: `(B,)`, what is credited to each sample; their mean
+        is the loss of the batch, which is that of all replicas. A sample of weight 0 or of an ignored class is in no
+        sum. Targets are data: no gradient flows to `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Kim et al., Proxy Anchor Loss for Deep Metric Learning, arXiv:2003.13911.
+
+    Example:
+        >>> loss = ProxyAnchor(margin=0.1, alpha=4.0)
+        >>> print(f"{loss([0, 1], [[0.8, 0.1], [0.8, 0.1]]):.4f}")
+        2.7751
+    """
+
+    margin: float = _field(default=0.1)
+    alpha: float = _field(default=32.0)
+    ignore_class: int | None = _field(default=None, kw_only=True)
+    def __init__(
+        self,
+        margin: float = 0.1,
+        alpha: float = 32.0,
+        *,
+        ignore_class: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
 class QualityFocal(_ClassificationLoss):
     """Crossentropy with a soft quality as its target, turned down where the prediction is close to it.
 
@@ -2260,6 +2409,57 @@ class SigLIP(_MatrixLoss):
         *,
         cross_replica: bool = True,
         block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
+class SoftTriple(_MarginLoss):
+    """Softmax crossentropy with a margin, of the cosines to classes of several centres each.
+
+    `-log(exp(scale (S_y - margin)) / (exp(scale (S_y - margin)) + sum_{c != y} exp(scale S_c)))`, with
+    `S_c = sum_k softmax_k(s_ck / gamma) s_ck` of the cosines s to the K centres of class c: the nearest centres count
+    most. The regularizer of the paper, which merges centres, is no part of it.
+
+    Args:
+        scale: > 0. What the cosines are multiplied with. Defaults to `20.0`.
+        gamma: > 0. How much other centres of a class than the nearest count; toward 0 nothing. Defaults to `0.1`.
+        margin: >= 0. In units of the cosine. Defaults to `0.01`.
+        ignore_class: A whole number, or None. An id, of a class or not, whose positions are left out. Defaults to
+            `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"soft_triple"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: cosines `(B, C, K)`, as `CosineHead(..., pool=False)` gives them; with C == 1 they are those of the
+        second of two classes, the first having 0. y_true: one-hot or soft targets `(B, C)`, of which each class has its
+        share of the margin, or ids `(B,)` or `(B, 1)`. Values: `(B,)`, in nats. Targets are data: no gradient flows to
+        `y_true`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Qian et al., SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, arXiv:1909.05235.
+
+    Example:
+        >>> loss = SoftTriple(scale=4.0)
+        >>> print(f"{loss([0, 1], [[[0.8, 0.2], [0.1, 0.0]], [[0.8, 0.2], [0.1, 0.0]]]):.4f}")
+        1.5243
+    """
+
+    scale: float = _field(default=20.0)
+    gamma: float = _field(default=0.1)
+    margin: float = _field(default=0.01)
+    def __init__(
+        self,
+        scale: float = 20.0,
+        gamma: float = 0.1,
+        margin: float = 0.01,
+        *,
+        ignore_class: int | None = None,
         reduction: _Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | _DType | None = None,
@@ -2982,6 +3182,51 @@ def get(
 ) -> Triplet: ...
 @overload
 def get(
+    identifier: Literal["arcface", "tfloss_ext>ArcFace", "ArcFace"],
+    *,
+    margin: float = 0.5,
+    scale: float = 64.0,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> ArcFace: ...
+@overload
+def get(
+    identifier: Literal["cosface", "tfloss_ext>CosFace", "CosFace"],
+    *,
+    margin: float = 0.35,
+    scale: float = 64.0,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> CosFace: ...
+@overload
+def get(
+    identifier: Literal["soft_triple", "tfloss_ext>SoftTriple", "SoftTriple"],
+    *,
+    scale: float = 20.0,
+    gamma: float = 0.1,
+    margin: float = 0.01,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> SoftTriple: ...
+@overload
+def get(
+    identifier: Literal["proxy_anchor", "tfloss_ext>ProxyAnchor", "ProxyAnchor"],
+    *,
+    margin: float = 0.1,
+    alpha: float = 32.0,
+    ignore_class: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> ProxyAnchor: ...
+@overload
+def get(
     identifier: Literal["dice_loss", "soft_dice", "tfloss_ext>Dice", "Dice"],
     *,
     squared: bool = False,
@@ -3343,6 +3588,7 @@ def get(identifier: _Function) -> _Function: ...
 __all__ = [
     "LDAM",
     "MCC",
+    "ArcFace",
     "Asymmetric",
     "BarlowTwins",
     "BatchLoss",
@@ -3356,6 +3602,8 @@ __all__ = [
     "ClassLoss",
     "Contrastive",
     "Coral",
+    "CosFace",
+    "CosineHead",
     "DIoU",
     "Dice",
     "DiceCrossentropy",
@@ -3381,9 +3629,11 @@ __all__ = [
     "OverlapLoss",
     "PairLoss",
     "Poly1",
+    "ProxyAnchor",
     "QualityFocal",
     "Quantile",
     "SigLIP",
+    "SoftTriple",
     "Sparsemax",
     "SymmetricCrossentropy",
     "Triplet",

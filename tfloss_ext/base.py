@@ -361,6 +361,7 @@ class BatchLoss(Loss):
     def evaluate(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
         batch = self.value_shape(y_pred)
         kept = None if mask is None else shapes.to_leading_axes(mask, batch, "mask")
+        kept = shapes.both(kept, self.known(y_true, y_pred))
         if weight is not None:
             weight = ops.broadcast_to(shapes.to_leading_axes(weight, batch, "sample_weight"), ops.shape(y_pred)[:1])
             kept = shapes.both(kept, ops.not_equal(weight, 0))
