@@ -14,5 +14,4 @@ __all__ = [
     "overlap",
     "regression",
     "selfsupervised",
-,
 ]
