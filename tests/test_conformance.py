@@ -24,7 +24,7 @@ from tfloss_ext.regression import ErrorLoss, RegressionLoss
 KEYS = sorted(registry.classes())
 every_loss = pytest.mark.parametrize("key", KEYS)
 # What these predict does not fit one number per sample.
-NEED_SEVERAL = {"ciou", "cl_dice", "diou", "gaussian_nll", "giou", "iou", "triplet"}
+NEED_SEVERAL = {"ciou", "cl_dice", "diou", "gaussian_nll", "giou", "iou", "sup_con", "triplet"}
 COMPILED = [mode for mode in MODES if mode != "graph"]
 
 

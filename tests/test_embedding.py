@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triplet and Contrastive: embeddings placed by hand, what TensorFlow Addons gives, and blocks of rows."""
+"""Losses over ids: embeddings placed by hand, what TensorFlow Addons gives, and blocks of rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from support import MODES, SLOWLY_COMPILED, float64, to_numpy, value_and_gradient
 
-from tfloss_ext import Contrastive, Triplet, gradients
+from tfloss_ext import Contrastive, SupCon, Triplet, gradients
 
 # On a line: class 0 at 0 and 1, class 1 at 1.5 and 4.
 LINE, IDS = np.array([[0.0], [1.0], [1.5], [4.0]], "float32"), np.array([0, 0, 1, 1])
@@ -173,3 +173,52 @@ def test_semi_hard_is_the_same_by_rounds_and_by_sorting(monkeypatch, mode, soft_
         results.append(value_and_gradient(Triplet(soft_margin=soft_margin), ids, x, mode=mode))
     np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-6)
     np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-5, atol=1e-7)
+
+
+# Embeddings placed by angle
+
+
+def at_angles(*degrees, length=1.0):
+    radians = np.deg2rad(np.array(degrees, "float64"))
+    return (length * np.stack([np.cos(radians), np.sin(radians)], axis=-1)).astype("float32")
+
+
+def values_of(loss, ids, x, weight=None):
+    return to_numpy(type(loss)(**{**loss.get_config(), "reduction": None})(ids, x, weight))
+
+
+# Cosines 0.5 within ids, 0 and -0.5 between 0 and 90, 0 and 120, and 0.866 between 60 and 90, 0.5 between 60 and 120.
+ANGLES, OF_ANGLES = at_angles(0, 60, 90, 150, length=7.0), np.array([0, 0, 1, 1])
+HALF, NEAR, FAR = 0.5, np.sqrt(0.75), -np.sqrt(0.75)
+
+
+def test_sup_con_by_angle():
+    # Cosines of the anchor at 0 degrees: 0.5 | 0, -0.866; of that at 60: 0.5 | 0.866, 0; the others mirror these.
+    outer = np.log(np.exp(HALF) + 1 + np.exp(FAR)) - HALF
+    inner = np.log(np.exp(HALF) + np.exp(NEAR) + 1) - HALF
+    values = values_of(SupCon(temperature=1.0), OF_ANGLES, ANGLES)
+    np.testing.assert_allclose(values, [outer, inner, inner, outer], rtol=1e-5)
+    # Three of an id: outside of the logarithm the mean over the positives; the only one of its id is no anchor.
+    values = values_of(SupCon(temperature=0.5), [0, 0, 0, 1], at_angles(0, 90, 90, 180))
+    first = np.log(2 + np.exp(-2.0))
+    others = np.log(1 + np.exp(2.0) + 1) - (0 + 2) / 2
+    np.testing.assert_allclose(values, np.array([first, others, others, 0.0]) * 4 / 3, rtol=1e-5)
+
+
+def test_each_view_is_an_anchor_of_sup_con():
+    # Two samples of one id each: without the views there was no positive.
+    views = np.stack([at_angles(0, 60), at_angles(90, 150)])
+    outer, inner = (np.log(np.exp([HALF, 0, FAR]).sum()) - HALF, np.log(np.exp([HALF, NEAR, 0]).sum()) - HALF)
+    values = values_of(SupCon(temperature=1.0), [5, 6], views)
+    np.testing.assert_allclose(values, [(outer + inner) / 2] * 2, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"embeddings \(B, D\)\. Received"):
+        Triplet()(np.zeros(2), np.zeros((2, 2, 3)))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_single_positive_that_leads_by_much_costs_sup_con_nothing(mode):
+    rng, ids = np.random.default_rng(0), np.repeat(np.arange(8), 2)
+    x = np.repeat(np.eye(8) * 2 - 1, 2, axis=0) * 3 + 1e-7 * rng.normal(size=(16, 8))
+    value, gradient = value_and_gradient(SupCon(temperature=0.02), ids, x.astype("float32"), mode=mode)
+    assert value < 1e-6
+    assert np.isfinite(gradient).all()

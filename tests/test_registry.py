@@ -56,6 +56,7 @@ KEYS = {
     "QualityFocal": ["quality_focal"],
     "Quantile": ["quantile", "pinball"],
     "Sparsemax": ["sparsemax_loss"],
+    "SupCon": ["sup_con"],
     "SymmetricCrossentropy": ["symmetric_crossentropy"],
     "Triplet": ["triplet"],
     "Tversky": ["tversky_loss"],

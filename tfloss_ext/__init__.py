@@ -20,7 +20,7 @@ from tfloss_ext.classification import (
     Varifocal,
     WeightedKappa,
 )
-from tfloss_ext.embedding import Contrastive, Triplet
+from tfloss_ext.embedding import Contrastive, SupCon, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
@@ -93,6 +93,7 @@ __all__ = [
     "QualityFocal",
     "Quantile",
     "Sparsemax",
+    "SupCon",
     "SymmetricCrossentropy",
     "Triplet",
     "Tversky",

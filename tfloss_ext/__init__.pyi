@@ -2033,6 +2033,55 @@ class Sparsemax(_ClassificationLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
+class SupCon(PairLoss):
+    """Each sample, by its softmax over the others, should pick those of its own id, all of them to the same extent.
+
+    `-1/|P| sum_{p in P} log(exp(s_p / T) / sum_{a in A} exp(s_a / T))` for an anchor whose cosines with all others A
+    are s, P being those of its id and T the temperature: the paper's L_out.
+
+    Args:
+        temperature: > 0. What cosines are divided by. Defaults to `0.1`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"sup_con"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`, or several views of each sample `(B, V, D)`, which are all anchors of its id.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, each sample's share, without a unit; their mean is the mean over the anchors that have a
+        positive. Others cost 0. A sample of weight 0 takes part in no pair.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Khosla et al., Supervised Contrastive Learning, arXiv:2004.11362.
+
+    Example:
+        >>> loss = SupCon(temperature=1.0)
+        >>> print(f"{loss([0, 0, 1], [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]):.4f}")
+        0.5032
+    """
+
+    temperature: float = _field(default=0.1)
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    @property
+    def scale(self) -> float: ...
+    def kernel(self) -> blocks.Kernel: ...
+
 class SymmetricCrossentropy(_ClassificationLoss):
     """Crossentropy plus its reverse, in which the labels are what is uncertain, for noisy labels.
 
@@ -2646,6 +2695,17 @@ def get(
 ) -> Triplet: ...
 @overload
 def get(
+    identifier: Literal["sup_con", "tfloss_ext>SupCon", "SupCon"],
+    *,
+    temperature: float = 0.1,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> SupCon: ...
+@overload
+def get(
     identifier: Literal["dice_loss", "soft_dice", "tfloss_ext>Dice", "Dice"],
     *,
     squared: bool = False,
@@ -3014,6 +3074,7 @@ __all__ = [
     "QualityFocal",
     "Quantile",
     "Sparsemax",
+    "SupCon",
     "SymmetricCrossentropy",
     "Triplet",
     "Tversky",

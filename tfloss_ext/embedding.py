@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfloss_ext import blocks, mining, numerics, screening, shapes
+from tfloss_ext import blocks, crossentropy, mining, numerics, screening, shapes
 from tfloss_ext.pairing import EmbeddingLoss, PairLoss
 from tfloss_ext.parameters import choice, flag, number
 
@@ -134,3 +134,44 @@ class Triplet(
         if self.swap:
             far = numerics.smaller(far, blocks.distance(positive, negative, self.distance))
         return ops.softplus(near - far) if self.soft_margin else ops.relu(near - far + self.margin)
+
+
+class SupCon(PairLoss, key="sup_con"):
+    """Each sample, by its softmax over the others, should pick those of its own id, all of them to the same extent.
+
+    `-1/|P| sum_{p in P} log(exp(s_p / T) / sum_{a in A} exp(s_a / T))` for an anchor whose cosines with all others A
+    are s, P being those of its id and T the temperature: the paper's L_out.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`, or several views of each sample `(B, V, D)`, which are all anchors of its id.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, each sample's share, without a unit; their mean is the mean over the anchors that have a
+        positive. Others cost 0. A sample of weight 0 takes part in no pair.
+
+    Reference:
+        Khosla et al., Supervised Contrastive Learning, arXiv:2004.11362.
+
+    Example:
+        >>> loss = SupCon(temperature=1.0)
+        >>> print(f"{loss([0, 0, 1], [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]):.4f}")
+        0.5032
+    """
+
+    predictions = "embeddings `(B, D)` or views `(B, V, D)`"
+    targets = "ids"
+    use = "embeddings for a classifier to come, in large batches"
+
+    temperature: float = number(default=0.1, above=0, doc="What cosines are divided by.")
+
+    takes_views = True
+
+    @property
+    def scale(self) -> float:
+        return 1.0 / self.temperature
+
+    def kernel(self) -> blocks.Kernel:
+        def kernel(s: Any, positive: Any, negative: Any) -> Any:
+            cost, count = crossentropy.of_equal_shares(s, positive, positive | negative)
+            return ops.stack([cost, ops.cast(count > 0, s.dtype)], axis=1)
+
+        return kernel

@@ -48,3 +48,18 @@ def _triplet(rng):
         Case("triplet", lone, x, {"margin": 3.0, "mining": "all"}, couples=True),
         Case("triplet", np.zeros((5, 7)), given, {"swap": True, "margin": 2.0}),
     ]
+
+
+@cases_of("sup_con")
+def _sup_con(rng):
+    ids, x, views = rng.integers(0, 4, 12), rng.normal(size=(12, 3)), rng.normal(size=(7, 2, 3))
+    # Each view is an anchor, also where no other sample has its id.
+    lone = np.array([0, 0, 1, 2, 2, 2, 3])
+    return [
+        Case("sup_con", ids, x, couples=True),
+        Case("sup_con", ids[:, None], x, {"temperature": 0.5, "block_size": 5}, couples=True),
+        Case("sup_con", lone, views, {"temperature": 0.7}, couples=True),
+        Case("sup_con", lone, views, {"temperature": 0.2, "block_size": 4}, couples=True),
+        Case("sup_con", lone, views[:, :1], couples=True),
+        Case("sup_con", np.arange(7), views[:, 0], couples=True),
+    ]

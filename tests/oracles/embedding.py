@@ -74,3 +74,30 @@ def triplet(
             count += len(terms)
         totals[a] = sum(terms)
     return totals * n / max(count, 1)
+
+
+def cosine(a, b):
+    return 1 - between(a, b, "cosine")
+
+
+def others_of(a, ids):
+    """The positives and the negatives of an anchor."""
+    others = [j for j in range(len(ids)) if j != a]
+    return [j for j in others if ids[j] == ids[a]], [j for j in others if ids[j] != ids[a]]
+
+
+@oracle("sup_con")
+def sup_con(y, p, *, temperature=0.1, cross_replica=True, block_size=None):
+    p, ids = np.asarray(p, "float64"), np.asarray(y).reshape(-1)
+    views = p.reshape(len(p), -1, p.shape[-1])
+    samples = [i for i in range(len(p)) for _ in views[i]]
+    x, ids = np.concatenate(list(views)), ids[samples]
+    totals, count = np.zeros(len(p)), 0
+    for a in range(len(x)):
+        positives, negatives = others_of(a, ids)
+        if not positives:
+            continue
+        e = {j: np.exp(cosine(x[a], x[j]) / temperature) for j in positives + negatives}
+        totals[samples[a]] -= np.mean([np.log(e[j] / sum(e.values())) for j in positives])
+        count += 1
+    return totals * len(p) / max(count, 1)
