@@ -20,7 +20,7 @@ from tfloss_ext.classification import (
     Varifocal,
     WeightedKappa,
 )
-from tfloss_ext.embedding import Contrastive, SupCon, Triplet
+from tfloss_ext.embedding import Circle, Contrastive, LiftedStructure, MultiSimilarity, NPairs, SupCon, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.morphology import signed_distance_map
 from tfloss_ext.overlap import (
@@ -65,6 +65,7 @@ __all__ = [
     "CIoU",
     "CategoricalFocal",
     "Charbonnier",
+    "Circle",
     "ClDice",
     "ClassLoss",
     "Contrastive",
@@ -83,10 +84,13 @@ __all__ = [
     "GeneralizedDice",
     "IoU",
     "Jaccard",
+    "LiftedStructure",
     "LogCosh",
     "LogitAdjusted",
     "Loss",
     "Lovasz",
+    "MultiSimilarity",
+    "NPairs",
     "OverlapLoss",
     "PairLoss",
     "Poly1",

@@ -24,7 +24,8 @@ class Case:
 
     `couples` says that samples are compared with, or summed with, each other: the values are those of the batch, and
     leaving a sample out changes the others'. `probabilities` says that the predictions are such, where no `from_logits`
-    does. A reference with an argument `held` takes from it, not from the predictions, what carries no gradient.
+    does, and `square` that there is one for each two samples, `(B, B)`. A reference with an argument `held` takes from
+    it, not from the predictions, what carries no gradient.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Case:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     couples: bool = False
     probabilities: bool = False
+    square: bool = False
 
     def loss(self, **arguments: Any) -> Any:
         return tfloss_ext.get(self.key, **{**self.parameters, **arguments})
@@ -42,6 +44,11 @@ class Case:
         if "held" in inspect.signature(reference).parameters:
             more = {"held": self.y_pred, **more}
         return reference(self.y_true, self.y_pred if y_pred is None else y_pred, **self.parameters, **more)
+
+    def of(self, chosen: Any, y_pred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and predictions, its own or others, of some samples alone."""
+        y_pred = (self.y_pred if y_pred is None else y_pred)[chosen]
+        return self.y_true[chosen], y_pred[:, chosen] if self.square else y_pred
 
     def __str__(self) -> str:
         shown = "-".join(f"{name}={value}" for name, value in self.parameters.items())
