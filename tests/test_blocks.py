@@ -9,8 +9,10 @@ import weakref
 import numpy as np
 import pytest
 from keras import ops
+from oracles import ORACLES
 from support import BACKEND, EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
 
+import tfloss_ext
 from tfloss_ext import blocks, gradients
 from tfloss_ext.pairing import PairLoss
 
@@ -37,70 +39,36 @@ def pair_matrix(x, distance, block_size):
     )
 
 
-def by_numpy(x, distance):
-    """The matrix itself, and its positives and negatives as booleans."""
+def by_numpy(x):
+    """The matrix of distances, and its positives and negatives as booleans."""
     x = np.where(KEPT[:, None], x, 1.0)
     both = KEPT[:, None] & KEPT & ~np.eye(len(x), dtype="bool")
     same = IDS[:, None] == IDS
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    d = unit @ unit.T if distance == "similarity" else np.linalg.norm(x[:, None] - x, axis=-1)
-    return d, both & same, both & ~same
+    return np.linalg.norm(x[:, None] - x, axis=-1), both & same, both & ~same
 
 
-# Multi-similarity, arXiv:1904.06627
+def of_loss(key, **parameters):
+    """A loss as a formula of the embeddings and the size of a block, and the same by loops over pairs."""
+
+    def formula(x, block_size):
+        loss = tfloss_ext.get(key, **parameters, block_size=block_size, reduction=None, dtype=x.dtype)
+        return loss(IDS, x, KEPT.astype("float32"))
+
+    def by_loops(x):
+        held = {"held": EMBEDDINGS[KEPT]} if "held" in inspect.signature(ORACLES[key]).parameters else {}
+        values = np.zeros(len(x))
+        values[KEPT] = ORACLES[key](IDS[KEPT], x[KEPT], **parameters, **held) * len(x) / KEPT.sum()
+        return values
+
+    return formula, by_loops
 
 
-def multi_similarity(x, block_size, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1):
-    def kernel(s, positive, negative):
-        nearest = ops.max(ops.where(negative, s, -2.0), axis=1, keepdims=True)
-        farthest = -ops.max(ops.where(positive, -s, -2.0), axis=1, keepdims=True)
-        positive, negative = positive & (s - epsilon < nearest), negative & (s + epsilon > farthest)
-        near = ops.sum(ops.where(positive, ops.exp(-alpha * (s - base)), 0.0), axis=1)
-        far = ops.sum(ops.where(negative, ops.exp(beta * (s - base)), 0.0), axis=1)
-        return ops.log1p(near) / alpha + ops.log1p(far) / beta
-
-    return pair_matrix(x, "similarity", block_size).rows(kernel)
-
-
-def multi_similarity_by_loops(x, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1):
-    s, positive, negative = by_numpy(x, "similarity")
-    values = np.zeros(len(x))
-    for i in range(len(x)):
-        positives, negatives = s[i, positive[i]], s[i, negative[i]]
-        hard_positives = [p for p in positives if any(p - epsilon < n for n in negatives)]
-        hard_negatives = [n for n in negatives if any(n + epsilon > p for p in positives)]
-        values[i] += np.log(1 + sum(np.exp(-alpha * (p - base)) for p in hard_positives)) / alpha
-        values[i] += np.log(1 + sum(np.exp(beta * (n - base)) for n in hard_negatives)) / beta
-    return values
-
-
-# Lifted structure, arXiv:1511.06452
-
-
-def lifted(x, block_size, margin=1.0):
-    def reach(d, positive, negative):
-        return ops.logsumexp(ops.where(negative, margin - d, -1e9), axis=1)
-
-    def cost(d, positive, negative, of_anchor, of_column):
-        # Not `ops.logaddexp`, which makes float32 of float64 on PyTorch.
-        both = of_column + ops.softplus(of_anchor - of_column)
-        return ops.sum(ops.where(positive, ops.square(ops.relu(both + d)), 0.0), axis=1)
-
-    pairs = pair_matrix(x, "l2", block_size)
-    near = pairs.rows(reach)
-    return pairs.rows(cost, of_anchors=[near], of_columns=[near])
-
-
-def lifted_by_loops(x, margin=1.0):
-    d, positive, negative = by_numpy(x, "l2")
-    values = np.zeros(len(x))
-    for i, j in np.argwhere(positive):
-        others = np.concatenate([d[i, negative[i]], d[j, negative[j]]])
-        values[i] += max(np.log(np.exp(margin - others).sum()) + d[i, j], 0.0) ** 2
-    return values
-
-
-FORMULAS = {"multi_similarity": (multi_similarity, multi_similarity_by_loops), "lifted": (lifted, lifted_by_loops)}
+FORMULAS = {
+    "multi_similarity": of_loss("multi_similarity"),
+    "sup_con": of_loss("sup_con"),
+    "circle_loss": of_loss("circle_loss", gamma=8.0),
+    "lifted_structure": of_loss("lifted_structure"),
+}
 
 
 def weighted(formula, block_size):
@@ -123,7 +91,7 @@ def sizes_and_modes(sizes):
 
 @sizes_and_modes(SIZES)
 @pytest.mark.parametrize("name", FORMULAS)
-def test_a_plain_kernel_gives_what_loops_over_pairs_give(name, size, mode):
+def test_a_loss_gives_what_loops_over_pairs_give(name, size, mode):
     formula, by_loops = FORMULAS[name]
     with float64():
         value, gradient = value_and_gradient(weighted(formula, size), None, EMBEDDINGS, mode=mode)
@@ -230,7 +198,7 @@ def test_rows_of_several_values():
     def kernel(d, positive, negative):
         return ops.stack([ops.sum(ops.where(mask, d, 0.0), axis=1) for mask in (positive, negative)], axis=1)
 
-    d, positive, negative = by_numpy(EMBEDDINGS, "l2")
+    d, positive, negative = by_numpy(EMBEDDINGS)
     found = to_numpy(pair_matrix(ops.convert_to_tensor(EMBEDDINGS.astype("float32")), "l2", 5).rows(kernel))
     np.testing.assert_allclose(found, np.stack([(d * positive).sum(1), (d * negative).sum(1)], axis=1), rtol=1e-5)
 

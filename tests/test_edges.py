@@ -46,7 +46,7 @@ def run(loss: Any, y_true: np.ndarray, y_pred: np.ndarray, weight: Any, mode: st
 
 
 def costs_nothing(case, mode, weight):
-    y_true, y_pred = case.cut(slice(0))
+    y_true, y_pred = case.of(slice(0))
     y_pred = y_pred.astype("float32")
     value, gradient = run(case.loss(), y_true, y_pred, weight, mode)
     assert value == 0
@@ -72,7 +72,7 @@ def test_a_weighted_batch_of_nothing_costs_nothing_compiled(case, mode):
 @every_case(thin=True)
 def test_the_values_of_nothing_are_none(case):
     loss = case.loss(reduction=None)
-    prediction = keras.ops.convert_to_tensor(case.cut(slice(0))[1].astype("float32"))
+    prediction = keras.ops.convert_to_tensor(case.of(slice(0))[1].astype("float32"))
     rank = to_numpy(loss(case.y_true, case.y_pred)).shape[1:]
     assert to_numpy(loss(case.y_true[:0], prediction)).shape == (0, *rank)
     prediction._keras_mask = keras.ops.ones((0,), dtype="bool")

@@ -21,7 +21,7 @@ from tfloss_ext.classification import (
     WeightedKappa,
 )
 from tfloss_ext.contrastive import InfoNCE, NTXent, SigLIP
-from tfloss_ext.embedding import Contrastive, Triplet
+from tfloss_ext.embedding import Circle, Contrastive, LiftedStructure, MultiSimilarity, NPairs, SupCon, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.layers import CosineHead, LogitScale
 from tfloss_ext.margins import ArcFace, CosFace, ProxyAnchor, SoftTriple
@@ -73,6 +73,7 @@ __all__ = [
     "CachedEncoder",
     "CategoricalFocal",
     "Charbonnier",
+    "Circle",
     "ClDice",
     "ClassLoss",
     "Contrastive",
@@ -94,11 +95,14 @@ __all__ = [
     "InfoNCE",
     "IoU",
     "Jaccard",
+    "LiftedStructure",
     "LogCosh",
     "LogitAdjusted",
     "LogitScale",
     "Loss",
     "Lovasz",
+    "MultiSimilarity",
+    "NPairs",
     "NTXent",
     "NegativeCosine",
     "OverlapLoss",
@@ -110,6 +114,7 @@ __all__ = [
     "SigLIP",
     "SoftTriple",
     "Sparsemax",
+    "SupCon",
     "SymmetricCrossentropy",
     "Triplet",
     "Tversky",

@@ -850,6 +850,96 @@ class Charbonnier(_ErrorLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
+class _InBatchLoss(BatchLoss, _EmbeddingLoss):
+    cross_replica: bool = _field(default=True, kw_only=True)
+    block_size: int | None = _field(default=None, kw_only=True)
+    def gathered(self, *tensors: Any) -> tuple[list[Any], Any]: ...
+    def spread(self, totals: Any, count: Any, batch: Any) -> Any: ...
+
+class PairLoss(_InBatchLoss):
+    """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
+
+    A subclass gives `kernel()`, the maths of one anchor as `blocks` describes it, whose values are (b, 2): what it sums
+    and how many things those are. The loss is scaled so that its mean is the mean over all that the kernel counts.
+    Of views, `(B, V, D)`, each is an anchor, and its cost that of its sample. One that needs several passes over the
+    pairs defines `totals(pairs)` instead.
+
+    Args:
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def kernel(self) -> Any: ...
+    def totals(self, pairs: blocks.PairMatrix) -> Any: ...
+
+class Circle(PairLoss):
+    """Similarities within an id and between ids, each pulled as hard as it is far from where it should be.
+
+    `log(1 + sum_n exp(gamma a_n (s_n - margin)) sum_p exp(-gamma a_p (s_p - 1 + margin)))` for an anchor with cosines
+    s_p to its positives and s_n to its negatives. The weights `a_p = max(1 + margin - s_p, 0)` and
+    `a_n = max(s_n + margin, 0)` carry no gradient.
+
+    Args:
+        gamma: >= 0. How steep it is. Defaults to `80.0`.
+        margin: >= 0. Negatives are to be below it, positives above 1 - margin: less is stricter. Defaults to `0.4`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"circle_loss"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, each anchor's share, without a unit; their mean is the mean over the anchors that have both a
+        positive and a negative. Others cost 0. A sample of weight 0 takes part in no pair.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Sun et al., Circle Loss: A Unified Perspective of Pair Similarity Optimization, arXiv:2002.10857.
+
+    Example:
+        >>> loss = Circle(gamma=2.0)
+        >>> print(f"{loss([0, 0, 1], [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]):.4f}")
+        0.7400
+    """
+
+    gamma: float = _field(default=80.0)
+    margin: float = _field(default=0.4)
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def kernel(self) -> blocks.Kernel: ...
+
 class ClDice(OverlapLoss):
     """Dice mixed with the Dice of the skeletons, so that thin structures stay connected.
 
@@ -1744,12 +1834,6 @@ class GeneralizedDice(_RegionLoss):
     ) -> None: ...
     def class_sizes(self, actual: Any) -> Any: ...
 
-class _InBatchLoss(BatchLoss, _EmbeddingLoss):
-    cross_replica: bool = _field(default=True, kw_only=True)
-    block_size: int | None = _field(default=None, kw_only=True)
-    def gathered(self, *tensors: Any) -> tuple[list[Any], Any]: ...
-    def spread(self, totals: Any, count: Any, batch: Any) -> Any: ...
-
 class _ContrastiveLoss(ViewsLoss, _InBatchLoss):
     temperature: float | None = _field(default=0.1)
     def of_views(self, x: Any, y: Any, kept: Any) -> Any: ...
@@ -1919,6 +2003,57 @@ class Jaccard(OverlapLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
+class LiftedStructure(PairLoss):
+    """Brings each pair of one id closer together than the negatives of either of the two are to them.
+
+    `max(J, 0)**2 / 2` with `J = log(sum_k exp(margin - d_ik) + sum_l exp(margin - d_jl)) + d_ij` for a positive pair
+    (i, j) at distance d_ij, k and l being the negatives of i and of j.
+
+    Args:
+        margin: >= 0. In the unit of the distance. Defaults to `1.0`.
+        distance: `"l2"`, `"squared_l2"` or `"cosine"`. `"cosine"` is 1 - cosine. Defaults to `'l2'`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"lifted_structure"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, each anchor's share, in the unit of the distance squared; their mean is the mean over the
+        positive pairs. An anchor without positives or without negatives costs 0. A sample of weight 0 takes part in no
+        pair.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Oh Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, arXiv:1511.06452.
+
+    Example:
+        >>> loss = LiftedStructure(margin=1.0)
+        >>> print(f"{loss([0, 0, 1], [[0.0], [1.0], [3.0]]):.4f}")
+        0.0491
+    """
+
+    margin: float = _field(default=1.0)
+    distance: Literal["l2", "squared_l2", "cosine"] = _field(default="l2")
+    def __init__(
+        self,
+        margin: float = 1.0,
+        distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def kernel(self) -> blocks.Kernel: ...
+
 class LogCosh(_ErrorLoss):
     """Logarithm of the hyperbolic cosine of the error: squared for small errors, absolute for large ones.
 
@@ -2063,6 +2198,102 @@ class Lovasz(_RegionLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
 
+class MultiSimilarity(PairLoss):
+    """Pairs weighed by how similar they are, and by how they compare with the other pairs of their anchor.
+
+    `log(1 + sum_p exp(-alpha (s_p - base))) / alpha + log(1 + sum_n exp(beta (s_n - base))) / beta` for an anchor, over
+    the cosines s_p of its positives below the largest negative + epsilon and s_n of its negatives above the least
+    positive - epsilon.
+
+    Args:
+        alpha: > 0. How much the least similar positives count beyond the others. Defaults to `2.0`.
+        beta: > 0. How much the most similar negatives count beyond the others. Defaults to `50.0`.
+        base: The cosine from which on a pair counts in full. Defaults to `0.5`.
+        epsilon: > 0, or None. How far from the hardest of the others a pair may be and still count; None: any.
+            Defaults to `0.1`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"multi_similarity"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, without a unit; their mean is the mean over all anchors. One without positives or without
+        negatives costs 0. A sample of weight 0 takes part in no pair.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Wang et al., Multi-Similarity Loss with General Pair Weighting, arXiv:1904.06627.
+
+    Example:
+        >>> loss = MultiSimilarity()
+        >>> print(f"{loss([0, 0, 1, 1], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-1.0, 0.0]]):.4f}")
+        1.1121
+    """
+
+    alpha: float = _field(default=2.0)
+    beta: float = _field(default=50.0)
+    base: float = _field(default=0.5)
+    epsilon: float | None = _field(default=0.1)
+    def __init__(
+        self,
+        alpha: float = 2.0,
+        beta: float = 50.0,
+        base: float = 0.5,
+        epsilon: float | None = 0.1,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    def kernel(self) -> blocks.Kernel: ...
+
+class NPairs(BatchLoss, _EmbeddingLoss):
+    """Each sample, by the softmax of its similarities to all of a batch, should pick those of its own id.
+
+    `-1/|P| sum_{p in P} log(exp(s_p) / sum_j exp(s_j))` for a sample with similarities s to the B samples that it is
+    compared with, P being those of its id, its own partner among them.
+
+    Args:
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"n_pairs"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: similarities `(B, B)`, such as the products of the embeddings of anchors with those of positives.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, without a unit; their mean is the mean over the samples. One of weight 0 is in no row and in no
+        column. Replicas compare what each of them is given.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NeurIPS 2016.
+
+    Example:
+        >>> loss = NPairs()
+        >>> print(f"{loss([0, 0, 1], [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 2.0]]):.4f}")
+        0.6849
+    """
+
+    def __init__(
+        self,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+
 class NTXent(_ContrastiveLoss):
     """Tells the other view of a sample from both views of all other samples, as SimCLR does.
 
@@ -2143,39 +2374,6 @@ class NegativeCosine(ViewsLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
-
-class PairLoss(_InBatchLoss):
-    """The family of losses that form pairs in the batch: each sample, as an anchor, against all others.
-
-    A subclass gives `kernel()`, the maths of one anchor as `blocks` describes it, whose values are (b, 2): what it sums
-    and how many things those are. The loss is scaled so that its mean is the mean over all that the kernel counts.
-    Of views, `(B, V, D)`, each is an anchor, and its cost that of its sample. One that needs several passes over the
-    pairs defines `totals(pairs)` instead.
-
-    Args:
-        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
-        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
-            chooses: all of them in all but large batches. Defaults to `None`.
-        reduction: How the values become the loss, as in `keras.losses.Loss`.
-        name: Name of the instance.
-        dtype: Precision of the computation; None means Keras's `floatx`.
-
-    Raises:
-        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
-            fit, or if a target says nothing.
-    """
-
-    def __init__(
-        self,
-        *,
-        cross_replica: bool = True,
-        block_size: int | None = None,
-        reduction: _Reduction | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: str | _DType | None = None,
-    ) -> None: ...
-    def kernel(self) -> Any: ...
-    def totals(self, pairs: blocks.PairMatrix) -> Any: ...
 
 class Poly1(_ClassificationLoss):
     """Crossentropy over exclusive classes whose first polynomial term counts for more.
@@ -2506,6 +2704,55 @@ class Sparsemax(_ClassificationLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+
+class SupCon(PairLoss):
+    """Each sample, by its softmax over the others, should pick those of its own id, all of them to the same extent.
+
+    `-1/|P| sum_{p in P} log(exp(s_p / T) / sum_{a in A} exp(s_a / T))` for an anchor whose cosines with all others A
+    are s, P being those of its id and T the temperature: the paper's L_out.
+
+    Args:
+        temperature: > 0. What cosines are divided by. Defaults to `0.1`.
+        cross_replica: Where there are several replicas, compare with the samples of every one. Defaults to `True`.
+        block_size: A whole number >= 1, or None. Anchors compared at a time; memory grows as block_size * B. None
+            chooses: all of them in all but large batches. Defaults to `None`.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"sup_con"`.
+        dtype: Precision of the computation; None means Keras's `floatx`.
+
+    Shapes:
+        y_pred: embeddings `(B, D)`, or several views of each sample `(B, V, D)`, which are all anchors of its id.
+        y_true: ids `(B,)` or `(B, 1)`, of any type that can be equal or not.
+        Values: `(B,)`, each sample's share, without a unit; their mean is the mean over the anchors that have a
+        positive. Others cost 0. A sample of weight 0 takes part in no pair.
+
+    Raises:
+        ValueError: If a parameter is out of its range or has not one number for each class, if the shapes do not
+            fit, or if a target says nothing.
+
+    Reference:
+        Khosla et al., Supervised Contrastive Learning, arXiv:2004.11362.
+
+    Example:
+        >>> loss = SupCon(temperature=1.0)
+        >>> print(f"{loss([0, 0, 1], [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]):.4f}")
+        0.5032
+    """
+
+    temperature: float = _field(default=0.1)
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        *,
+        cross_replica: bool = True,
+        block_size: int | None = None,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    @property
+    def scale(self) -> float: ...
+    def kernel(self) -> blocks.Kernel: ...
 
 class SymmetricCrossentropy(_ClassificationLoss):
     """Crossentropy plus its reverse, in which the labels are what is uncertain, for noisy labels.
@@ -3182,6 +3429,63 @@ def get(
 ) -> Triplet: ...
 @overload
 def get(
+    identifier: Literal["sup_con", "tfloss_ext>SupCon", "SupCon"],
+    *,
+    temperature: float = 0.1,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> SupCon: ...
+@overload
+def get(
+    identifier: Literal["multi_similarity", "tfloss_ext>MultiSimilarity", "MultiSimilarity"],
+    *,
+    alpha: float = 2.0,
+    beta: float = 50.0,
+    base: float = 0.5,
+    epsilon: float | None = 0.1,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> MultiSimilarity: ...
+@overload
+def get(
+    identifier: Literal["circle_loss", "tfloss_ext>Circle", "Circle"],
+    *,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> Circle: ...
+@overload
+def get(
+    identifier: Literal["lifted_structure", "tfloss_ext>LiftedStructure", "LiftedStructure"],
+    *,
+    margin: float = 1.0,
+    distance: Literal["l2", "squared_l2", "cosine"] = "l2",
+    cross_replica: bool = True,
+    block_size: int | None = None,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> LiftedStructure: ...
+@overload
+def get(
+    identifier: Literal["n_pairs", "tfloss_ext>NPairs", "NPairs"],
+    *,
+    reduction: _Reduction | None = "sum_over_batch_size",
+    name: str | None = None,
+    dtype: str | _DType | None = None,
+) -> NPairs: ...
+@overload
+def get(
     identifier: Literal["arcface", "tfloss_ext>ArcFace", "ArcFace"],
     *,
     margin: float = 0.5,
@@ -3598,6 +3902,7 @@ __all__ = [
     "CachedEncoder",
     "CategoricalFocal",
     "Charbonnier",
+    "Circle",
     "ClDice",
     "ClassLoss",
     "Contrastive",
@@ -3619,11 +3924,14 @@ __all__ = [
     "InfoNCE",
     "IoU",
     "Jaccard",
+    "LiftedStructure",
     "LogCosh",
     "LogitAdjusted",
     "LogitScale",
     "Loss",
     "Lovasz",
+    "MultiSimilarity",
+    "NPairs",
     "NTXent",
     "NegativeCosine",
     "OverlapLoss",
@@ -3635,6 +3943,7 @@ __all__ = [
     "SigLIP",
     "SoftTriple",
     "Sparsemax",
+    "SupCon",
     "SymmetricCrossentropy",
     "Triplet",
     "Tversky",

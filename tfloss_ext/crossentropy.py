@@ -12,7 +12,7 @@ from keras import ops
 from tfloss_ext import decisions, labels
 from tfloss_ext.classes import Classes
 from tfloss_ext.gradients import mapped, with_gradient
-from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, log, mean, raised, softly
+from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, log, logsumexp, mean, raised, softly
 
 # Farther apart than any two logits.
 _BEYOND = 1e30
@@ -185,3 +185,18 @@ def _nll_of_mixture(classes: Classes) -> Any:
     # So that a class without a share in the target stays without.
     shares = ops.where(y > 0, ops.log(ops.where(y > 0, y, 1.0)), -_BEYOND)
     return -ops.logsumexp(ops.log_softmax(z, axis=-1) + shares, axis=-1)
+
+
+# Many positives
+
+
+def of_equal_shares(z: Any, targets: Any, among: Any) -> tuple[Any, Any]:
+    """The mean of -log softmax(z) over the targets of each row, the softmax being over `among`, and their number.
+
+    Both masks are of the shape of z, `(B, n)`; a row without a target costs 0.
+    """
+    count = ops.sum(ops.cast(targets, z.dtype), axis=1)
+    largest, rest = logsumexp(z, among)
+    # By how far the targets are below the largest: a single one that leads by much costs nothing.
+    below = ops.sum(ops.where(targets, ops.expand_dims(largest, 1) - z, 0.0), axis=1) / at_least(count, 1.0)
+    return ops.where(count > 0, rest + below, 0.0), count

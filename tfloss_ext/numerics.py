@@ -206,6 +206,16 @@ def logit(p: Any) -> Any:
     return ops.log(at_least(p, EPSILON)) - ops.log(at_least(1.0 - p, EPSILON))
 
 
+def logsumexp(z: Any, mask: Any) -> tuple[Any, Any]:
+    """log sum exp(z) over the last axis, of what a mask names: the largest z, and what the logarithm is above it.
+
+    Of nothing -CERTAIN and something finite, without gradient.
+    """
+    z = ops.where(mask, z, -CERTAIN)
+    largest = ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))
+    return ops.squeeze(largest, -1), ops.log(ops.sum(ops.exp(z - largest), axis=-1))
+
+
 def reinterpreted(tensor: Any, dtype: str) -> Any:
     """Its bits, taken for numbers of another type of that size."""
     # Keras cannot view a last axis of unknown size.

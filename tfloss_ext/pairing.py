@@ -105,6 +105,7 @@ class PairLoss(InBatchLoss):
 
     distance = "similarity"  # What the kernel sees, as `blocks.PairMatrix` has it.
     scale: ClassVar[Any] = None  # What similarities are multiplied with.
+    takes_views: ClassVar[bool] = False  # Whether there may be several embeddings of a sample, `(B, V, D)`.
 
     @hook
     def kernel(self) -> Any:
@@ -118,8 +119,11 @@ class PairLoss(InBatchLoss):
         return None if y_true is None else blocks.comparable(y_true)
 
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        if len(y_pred.shape) != 2 or y_true is None:
-            raise shapes.mismatch("ids (B,) or (B, 1) and embeddings (B, D)", y_true, y_pred)
+        shape = tuple(y_pred.shape)
+        of_views = self.takes_views and len(shape) == 3 and shape[1] is not None
+        if not (len(shape) == 2 or of_views) or y_true is None:
+            views = ", or (B, V, D) with a known V" if self.takes_views else ""
+            raise shapes.mismatch(f"ids (B,) or (B, 1) and embeddings (B, D){views}", y_true, y_pred)
         return shapes.flat_ids(y_true, y_pred), y_pred
 
     def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
@@ -135,7 +139,7 @@ class PairLoss(InBatchLoss):
             return tensor if views == 1 else ops.repeat(tensor, views, axis=0)
 
         def flat(x: Any) -> Any:
-            return ops.reshape(x, (-1, x.shape[-1]))
+            return ops.reshape(x, (-1, ops.shape(x)[-1]))
 
         pairs = blocks.PairMatrix(
             flat(y_pred),

@@ -36,11 +36,6 @@ class Case:
     probabilities: bool = False
     square: bool = False
 
-    def cut(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Targets and predictions of some samples alone."""
-        y_pred = self.y_pred[rows]
-        return self.y_true[rows], y_pred[:, rows] if self.square else y_pred
-
     def spoilt(self, rows: Any) -> np.ndarray:
         """The predictions, of which some samples' are not a number."""
         y_pred = self.y_pred.copy()
@@ -57,6 +52,11 @@ class Case:
         if "held" in inspect.signature(reference).parameters:
             more = {"held": self.y_pred, **more}
         return reference(self.y_true, self.y_pred if y_pred is None else y_pred, **self.parameters, **more)
+
+    def of(self, chosen: Any, y_pred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and predictions, its own or others, of some samples alone."""
+        y_pred = (self.y_pred if y_pred is None else y_pred)[chosen]
+        return self.y_true[chosen], y_pred[:, chosen] if self.square else y_pred
 
     def __str__(self) -> str:
         shown = "-".join(f"{name}={value}" for name, value in self.parameters.items())
