@@ -244,8 +244,8 @@ def test_the_scale_stays_below_its_maximum():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"initial": 0.0}, r"LogitScale: Expected initial > 0. Received: initial=0.0"),
-        ({"initial": 20.0, "maximum": 10.0}, r"Expected maximum >= initial. Received: maximum=10.0, initial=20.0"),
+        ({"initial": 0.0}, r"Expected initial > 0. Received: initial=0.0"),
+        ({"initial": 20.0, "maximum": 10.0}, r"Expected maximum >= 20.0. Received: maximum=10.0"),
     ],
 )
 def test_a_scale_out_of_range_raises(arguments, message):

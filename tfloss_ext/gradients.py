@@ -164,9 +164,12 @@ def pullback(function: Callable[..., Any], *tensors: Any) -> tuple[Any, Callable
             tape.watch(tensors)
             results = function(*tensors)
         parts = tree.flatten(results)
-        return results, lambda upstream: tuple(
-            tape.gradient(parts, tensors, tree.flatten(upstream), unconnected_gradients="zero")
-        )
+
+        def by_one_tape(upstream: Any) -> tuple[Any, ...]:
+            slopes = tape.gradient(parts, tensors, tree.flatten(upstream), unconnected_gradients="zero")
+            return tuple(map(tf.convert_to_tensor, slopes))  # Those of rows that were looked up come as such alone.
+
+        return results, by_one_tape
     import torch
 
     # To be differentiated in its turn, the gradient needs the graph that the tensors come from.

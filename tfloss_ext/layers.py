@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from tfloss_ext import handing, numerics
-from tfloss_ext.parameters import checked, flag, whole
+from tfloss_ext.parameters import checked, flag, number, whole
 from tfloss_ext.registry import PACKAGE
 
 
@@ -166,11 +166,9 @@ class LogitScale(keras.layers.Layer):
         self, initial: float = 1 / 0.07, maximum: float = 100.0, bias: float | None = None, **arguments: Any
     ) -> None:
         super().__init__(**arguments)
-        if not initial > 0:
-            raise ValueError(f"LogitScale: Expected initial > 0. Received: initial={initial}")
-        if not maximum >= initial:
-            raise ValueError(f"LogitScale: Expected maximum >= initial. Received: maximum={maximum}, initial={initial}")
-        self.initial, self.maximum, self.bias = initial, maximum, bias
+        self.initial = checked("initial", initial, number(above=0))
+        self.maximum = checked("maximum", maximum, number(at_least=self.initial))
+        self.bias = checked("bias", bias, number(optional=True))
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:

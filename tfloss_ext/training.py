@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras import ops, tree
 
 from tfloss_ext import blocks, registry
+from tfloss_ext.parameters import checked, whole
 
 # So many random numbers a chunk may ask for before it gets those of the next one.
 _DRAWS = 2**12
@@ -48,9 +52,7 @@ class CachedEncoder(keras.layers.Layer):
     def __init__(self, encoder: Any, chunk_size: int = 256, **arguments: Any) -> None:
         # The encoder sees the inputs as they are, and makes of them what its own precision is.
         super().__init__(**{"autocast": False, **arguments})
-        if not isinstance(chunk_size, int) or chunk_size < 1:
-            raise ValueError(f"CachedEncoder: Expected chunk_size, whole and >= 1. Received: chunk_size={chunk_size}")
-        self.encoder, self.chunk_size = encoder, chunk_size
+        self.encoder, self.chunk_size = encoder, checked("chunk_size", chunk_size, whole(at_least=1))
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -61,16 +63,20 @@ class CachedEncoder(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The embeddings."""
         if not training or registry.is_symbolic() or not self.encoder.built:
-            return self.encoder(inputs, training=training)
+            return self.encoder(inputs)
         return self._in_chunks(inputs)
 
     def _in_chunks(self, inputs: Any) -> Any:
         leaves = tree.flatten(inputs)
         is_float = ["float" in keras.backend.standardize_dtype(each.dtype) for each in leaves]
         batch = ops.shape(leaves[0])[0]
-        weights = [ops.convert_to_tensor(variable) for variable in self.encoder.trainable_variables]
-        state = {variable.path: ops.convert_to_tensor(variable) for variable in self.encoder.non_trainable_variables}
-        layout: Any = None
+        # Read once: of what is a variable still, TensorFlow would want the gradient by another way.
+        weights = [ops.reshape(variable, variable.shape) for variable in self.encoder.trainable_variables]
+        # Copies, as the backward pass comes when the seeds have moved on.
+        state = {variable.path: ops.copy(variable) for variable in self.encoder.non_trainable_variables}
+        # Not of what calls this layer, which is far when the backward pass comes.
+        training = {"training": True} if "training" in inspect.signature(self.encoder.call).parameters else {}
+        layout, random = None, _Random()
 
         def encoded(rows: Any, labels: Any, weights: Any) -> Any:
             nonlocal layout
@@ -79,10 +85,12 @@ class CachedEncoder(keras.layers.Layer):
             real = places > 0
             floats, others = iter(rows), iter(labels)
             chunk = [_or_first(next(floats if is_a_float else others), real) for is_a_float in is_float]
-            before = _with_draws_of(state, (places[0] - 1) // self.chunk_size)
-            outputs, after = self.encoder.stateless_call(
-                list(weights), list(before.values()), tree.pack_sequence_as(inputs, chunk), training=True
-            )
+            number = (places[0] - 1) // ops.shape(places)[0]
+            before = _with_draws_of(state, number)
+            with random.of_chunk(number):
+                outputs, after = self.encoder.stateless_call(
+                    list(weights), list(before.values()), tree.pack_sequence_as(inputs, chunk), **training
+                )
             _refuse_changes(before, after)
             layout = tree.map_structure(lambda _: 0, outputs)
             return tuple(tree.flatten(outputs)), ()
@@ -118,6 +126,30 @@ class CachedEncoder(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> CachedEncoder:
         """The layer that `get_config` described."""
         return cls(**{**config, "encoder": keras.saving.deserialize_keras_object(config["encoder"])})
+
+
+class _Random:
+    """On PyTorch, whose dropout may ask a generator that is no part of the encoder, its state before each chunk."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def of_chunk(self, number: Any) -> Iterator[None]:
+        """The first time as it comes, then as it was."""
+        if keras.backend.backend() != "torch":
+            yield
+            return
+        import torch
+
+        number, now = int(number), torch.get_rng_state()
+        if number not in self.states:
+            self.states[number] = now
+            yield
+            return
+        torch.set_rng_state(self.states[number])
+        yield
+        torch.set_rng_state(now)
 
 
 def _or_first(rows: Any, real: Any) -> Any:
