@@ -300,8 +300,9 @@ def with_slopes(function: Callable[..., tuple[Any, Any]], x: Any, *data: Any, el
     """
     import torch
 
+    slices = _slices(x, elements)
+
     def found(x: Any) -> tuple[Any, Any]:
-        slices = _slices(x, elements)
         # All at once also where the gradient is to be differentiated in its turn.
         if len(slices) == 1 or torch.is_grad_enabled():
             return function(x, *data)
@@ -312,8 +313,16 @@ def with_slopes(function: Callable[..., tuple[Any, Any]], x: Any, *data: Any, el
         return torch.cat(values), slopes
 
     def known(x: Any) -> Any:
-        values, slopes = found(x)
-        return values, lambda x, upstream: _times(found(x)[1] if torch.is_grad_enabled() else slopes, upstream)
+        values, *kept = found(x)
+
+        def gradient(x: Any, upstream: Any) -> Any:
+            slopes = kept.pop() if kept and not torch.is_grad_enabled() else found(x)[1]
+            if len(slices) == 1 or torch.is_grad_enabled():
+                return _times(slopes, upstream)
+            # In place, as another array of that size takes longer than the product. Who asks again computes it again.
+            return slopes.mul_(_over_inner_axes(upstream, slopes))
+
+        return values, gradient
 
     return ops.custom_gradient(known)(x)
 
@@ -434,14 +443,17 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
 def _times(slopes: Any, upstream: Any) -> Any:
     """Slopes of values, or of their sum, times what comes from above."""
     if len(upstream.shape):
-        inner = len(slopes.shape) - len(upstream.shape)
-        return slopes * ops.reshape(upstream, (*ops.shape(upstream), *[1] * inner))
+        return slopes * _over_inner_axes(upstream, slopes)
     import tensorflow as tf
 
     if tf.executing_eagerly():
         return slopes * upstream
     # Nothing is added to most losses or multiplied with them.
     return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
+
+
+def _over_inner_axes(upstream: Any, slopes: Any) -> Any:
+    return ops.reshape(upstream, (*ops.shape(upstream), *[1] * (len(slopes.shape) - len(upstream.shape))))
 
 
 class _Kind(NamedTuple):
