@@ -343,7 +343,7 @@ def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
     data = (y_true, *more)
     if not loss.couples and _may_compile(loss, y_pred, data):
         return _in_one_pass(loss, y_pred, data, whole=False)
-    if not (loss.couples or loss.slices) and _may_take_parts(y_pred, data):
+    if not (loss.couples or loss._slices) and _may_take_parts(y_pred, data):
         return _part_by_part(loss, y_pred, data)
     return loss.call(y_true, y_pred, *more)
 

@@ -38,7 +38,7 @@ class RegressionLoss(Loss):
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> Any:
         """The gradients with respect to both, from that of the penalty, which broadcasts over the outputs."""
 
-    def penalty_and_slopes(self, y_true: Any, y_pred: Any, share: Any = 1.0) -> tuple[Any, Any]:
+    def _penalty_and_slopes(self, y_true: Any, y_pred: Any, share: Any = 1.0) -> tuple[Any, Any]:
         """The penalty, and the gradient of a share of it with respect to `y_pred` alone."""
         return self.penalty(y_true, y_pred), self.pull_back(share, y_true, y_pred)[1]
 
@@ -49,7 +49,7 @@ class RegressionLoss(Loss):
         return super().fault(np.where(targets == targets, targets, 0) if self.ignore_nan else targets, classes)
 
     @property
-    def slices(self) -> bool:  # type: ignore[override]
+    def _slices(self) -> bool:  # type: ignore[override]
         return not self.ignore_nan
 
     def spread(self, mask: Any) -> Any:
@@ -88,7 +88,7 @@ class RegressionLoss(Loss):
         outputs = y_true.shape[-1]
 
         def found(y_pred: Any, y_true: Any, *share: Any) -> tuple[Any, Any]:
-            penalty, slopes = self.penalty_and_slopes(y_true, y_pred, *share)
+            penalty, slopes = self._penalty_and_slopes(y_true, y_pred, *share)
             penalty = share[0] * penalty if share else penalty
             return ops.squeeze(penalty, -1) if outputs == 1 else ops.sum(penalty, axis=-1), slopes
 
@@ -113,12 +113,12 @@ class ErrorLoss(RegressionLoss):
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
         return self.cost(y_pred - y_true)
 
-    def cost_and_slope(self, error: Any) -> tuple[Any, Any]:
+    def _cost_and_slope(self, error: Any) -> tuple[Any, Any]:
         """Both, where much of one is in the other."""
         return self.cost(error), self.slope(error)
 
-    def penalty_and_slopes(self, y_true: Any, y_pred: Any, share: Any = None) -> tuple[Any, Any]:
-        cost, slope = self.cost_and_slope(y_pred - y_true)
+    def _penalty_and_slopes(self, y_true: Any, y_pred: Any, share: Any = None) -> tuple[Any, Any]:
+        cost, slope = self._cost_and_slope(y_pred - y_true)
         return cost, shapes.product(slope, share)
 
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -152,8 +152,9 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
     def slope(self, error: Any) -> Any:
         return numerics.tanh(error)
 
-    def cost_and_slope(self, error: Any) -> tuple[Any, Any]:
-        return numerics.log_cosh_and_tanh(error)
+    def _cost_and_slope(self, error: Any) -> tuple[Any, Any]:
+        # A subclass may have a cost of its own.
+        return numerics.log_cosh_and_tanh(error) if type(self) is LogCosh else super()._cost_and_slope(error)
 
 
 class WeightedMSE(ErrorLoss, key="weighted_mse"):
