@@ -65,6 +65,7 @@ class Loss(Declared):
 
     couples = False  # Whether a value depends on other samples than its own.
     fuses = True  # Whether XLA makes it faster over large arrays, as `benchmarks/report.py --parts passes` measures.
+    _slices = False  # Whether `call` takes slices of large arrays by itself.
 
     @property
     def compute_dtype(self) -> str:

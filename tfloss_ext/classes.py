@@ -69,7 +69,10 @@ class Classes:
         if not self.activation:
             return self.parts
         if not self.few and keras.backend.backend() == "torch":
-            return [ops.softmax(self.parts[0], axis=-1)]  # With a slope of their own.
+            # With a slope of their own. Over a short last axis PyTorch goes number by number.
+            axis = labels.class_axis(self.y_pred)
+            p = ops.softmax(labels.with_classes_at(self.parts[0], axis), axis=axis)
+            return [labels.with_classes_last(p, axis)]
         if self.count == 3 and fused_on_cpu():
             return self._p_of_three
         return [e * self._inverse for e in self._exponentials]
@@ -142,6 +145,8 @@ class Classes:
         """`(B, ..., C)` as the list that it is here."""
         if not self.few:
             return [tensor]
+        if self.count == 1:
+            return [flat(tensor)]
         # The class first: taking apart along the first axis copies nothing.
         return list(ops.unstack(class_first(tensor), self.count, axis=0))
 

@@ -249,7 +249,7 @@ def fused_on_cpu() -> bool:
     return not tf.config.list_physical_devices("GPU")
 
 
-def _slices(x: Any) -> list[slice]:
+def _slices(x: Any, elements: int | None = None) -> list[slice]:
     """Slices of the first axis which, where it is long, are small enough for the intermediates to stay in the cache.
 
     Outside XLA that takes a fourth off the time and two thirds off the memory.
@@ -257,8 +257,8 @@ def _slices(x: Any) -> list[slice]:
     rows, known = x.shape[0], None not in tuple(x.shape)
     # Edges at multiples of 64 bytes, whatever a row is: TensorFlow copies a slice that begins elsewhere. On PyTorch it
     # matters more that each slice is a round of Python.
-    unit, elements = (16, SLICE_ELEMENTS) if keras.backend.backend() == "tensorflow" else (1, 2 * SLICE_ELEMENTS)
-    count = min(rows, math.prod(x.shape) // elements) if known and not fused() else 1
+    unit, usual = (16, SLICE_ELEMENTS) if keras.backend.backend() == "tensorflow" else (1, 2 * SLICE_ELEMENTS)
+    count = min(rows, math.prod(x.shape) // (elements or usual)) if known and not fused() else 1
     if count < 2:
         return [slice(None)]
     size = -(-rows // (unit * count)) * unit
@@ -287,29 +287,47 @@ def _may_take_parts(x: Any, data: tuple[Any, ...]) -> bool:
 
 
 def _part_by_part(loss: Any, x: Any, data: tuple[Any, ...]) -> Any:
-    """`loss.call`, each value of its own sample alone, with the slopes known once the values are.
+    """`loss.call`, each value of its own sample alone, with the slopes known once the values are."""
 
-    What lies between the two is of a few samples, so that it stays in the cache and nothing is kept of it.
+    def by_tape(x: Any, y_true: Any, *more: Any) -> tuple[Any, Any]:
+        values, pull = pullback(lambda x: loss.call(y_true, x, *more), x)
+        return values.detach(), pull(ops.ones_like(values))[0]
+
+    return with_slopes(by_tape, x, *data, elements=2 * SLICE_ELEMENTS)
+
+
+def with_slopes(function: Callable[..., tuple[Any, Any]], x: Any, *data: Any, elements: int) -> Any:
+    """The values of `function(x, *data) -> (values, slopes)`, a map of rows, differentiable in x, on PyTorch.
+
+    By slices of so many elements: what lies between values and slopes stays in the cache, and nothing is kept of it.
     """
     import torch
 
-    def call(x: Any, rows: slice = slice(None)) -> Any:
-        y_true, *more = (None if tensor is None else tensor[rows] for tensor in data)
-        return loss.call(y_true, x, *more)
+    slices = _slices(x, elements)
 
-    def found(x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        if torch.is_grad_enabled():  # The gradient is to be differentiated in its turn.
-            return pullback(call, x)
+    def found(x: Any) -> tuple[Any, Any]:
+        # All at once also where the gradient is to be differentiated in its turn.
+        if len(slices) == 1 or torch.is_grad_enabled():
+            return function(x, *data)
         values, slopes = [], torch.empty_like(x)
-        for rows in _slices(x):
-            some = x[rows].detach().requires_grad_()
-            with torch.enable_grad():
-                value = call(some, rows)
-                (slopes[rows],) = torch.autograd.grad(value.sum(), some, materialize_grads=True)
-            values.append(value.detach())
-        return torch.cat(values), lambda upstream: (_times(slopes, upstream),)
+        for rows in slices:
+            value, slopes[rows] = function(*(None if tensor is None else tensor[rows] for tensor in (x, *data)))
+            values.append(value)
+        return torch.cat(values), slopes
 
-    return with_pull(found)(x)
+    def known(x: Any) -> Any:
+        values, *kept = found(x)
+
+        def gradient(x: Any, upstream: Any) -> Any:
+            slopes = kept.pop() if kept and not torch.is_grad_enabled() else found(x)[1]
+            if len(slices) == 1 or torch.is_grad_enabled():
+                return _times(slopes, upstream)
+            # In place, as another array of that size takes longer than the product. Who asks again computes it again.
+            return slopes.mul_(_over_inner_axes(upstream, slopes))
+
+        return values, gradient
+
+    return ops.custom_gradient(known)(x)
 
 
 # The compiled pass
@@ -328,7 +346,7 @@ def values(loss: Any, y_true: Any, y_pred: Any, *more: Any) -> Any:
     data = (y_true, *more)
     if not loss.couples and _may_compile(loss, y_pred, data):
         return _in_one_pass(loss, y_pred, data, whole=False)
-    if not loss.couples and _may_take_parts(y_pred, data):
+    if not (loss.couples or loss._slices) and _may_take_parts(y_pred, data):
         return _part_by_part(loss, y_pred, data)
     return loss.call(y_true, y_pred, *more)
 
@@ -428,14 +446,17 @@ def _pass(loss: Any, y_pred: Any, data: tuple[Any, ...], whole: bool) -> Any:
 def _times(slopes: Any, upstream: Any) -> Any:
     """Slopes of values, or of their sum, times what comes from above."""
     if len(upstream.shape):
-        inner = len(slopes.shape) - len(upstream.shape)
-        return slopes * ops.reshape(upstream, (*ops.shape(upstream), *[1] * inner))
+        return slopes * _over_inner_axes(upstream, slopes)
     import tensorflow as tf
 
     if tf.executing_eagerly():
         return slopes * upstream
     # Nothing is added to most losses or multiplied with them.
     return tf.cond(tf.equal(upstream, 1), lambda: slopes, lambda: slopes * upstream)
+
+
+def _over_inner_axes(upstream: Any, slopes: Any) -> Any:
+    return ops.reshape(upstream, (*ops.shape(upstream), *[1] * (len(slopes.shape) - len(upstream.shape))))
 
 
 class _Kind(NamedTuple):

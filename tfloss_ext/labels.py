@@ -94,6 +94,9 @@ def with_classes_last(tensor: Any, axis: int) -> Any:
 def entries(x: Any, ids: Any) -> Any:
     """Of `(..., C)` the entries that ids `(...)` stand for."""
 
+    if keras.backend.backend() == "torch":
+        return x.gather(-1, ids.long()[..., None])[..., 0]
+
     def forward(x: Any) -> Any:
         return ops.squeeze(ops.take_along_axis(x, ops.expand_dims(ids, -1), axis=-1), -1)
 
@@ -107,6 +110,8 @@ def entries(x: Any, ids: Any) -> Any:
 
 def with_entries(x: Any, ids: Any, value: float) -> Any:
     """`(..., C)` with this value at the entries that ids `(...)` stand for."""
+    if keras.backend.backend() == "torch":
+        return x.scatter(-1, ids.long()[..., None], value)
     value = ops.convert_to_tensor(value, dtype=x.dtype)
     if gradients.fused():
         return _at_entries(x, ids, value, x)

@@ -41,12 +41,21 @@ def _is_cut(x: Any) -> bool:
 
 def at_least(x: Any, bound: float) -> Any:
     """The larger of a tensor and a number."""
+    if keras.backend.backend() == "torch":
+        return x.clamp(min=bound)  # In a tenth of the time that Keras takes for small arrays.
     return larger(x, ops.convert_to_tensor(bound, dtype=x.dtype))
 
 
 def at_most(x: Any, bound: float) -> Any:
     """The smaller of a tensor and a number."""
+    if keras.backend.backend() == "torch":
+        return x.clamp(max=bound)
     return smaller(x, ops.convert_to_tensor(bound, dtype=x.dtype))
+
+
+def clipped(x: Any, low: float, high: float) -> Any:
+    """A tensor with what is beyond two numbers replaced by them."""
+    return x.clamp(low, high) if keras.backend.backend() == "torch" else ops.clip(x, low, high)
 
 
 def raised(base: Any, exponent: float) -> Any:
@@ -77,10 +86,22 @@ def log_cosh(x: Any) -> Any:
         # There expm1 and log1p take several times as long as a polynomial, exp and log together.
         far = size + ops.log(0.5 + 0.5 * ops.exp(-2.0 * size))
         return ops.where(size < 0.75, _log_cosh_near_0(ops.square(x)), far)
-    # cosh x - 1 = expm1(x)**2 / (2 exp(x)), without a difference; beyond 20 the logarithm is a straight line.
+    near, _, above = _near_rise_above(size)
+    return ops.log1p(above) + (size - near)
+
+
+def log_cosh_and_tanh(x: Any) -> tuple[Any, Any]:
+    """Both from one exponential."""
+    size = ops.abs(x)
+    near, rise, above = _near_rise_above(size)
+    return ops.log1p(above) + (size - near), ops.sign(x) * ((rise - above) / (above + 1.0))
+
+
+def _near_rise_above(size: Any) -> tuple[Any, Any, Any]:
+    """x >= 0 up to 20, beyond which log cosh is a straight line, expm1(x), and cosh x - 1, without a difference."""
     near = at_most(size, 20.0)
     rise = ops.expm1(near)
-    return ops.log1p(rise * rise / (2.0 * rise + 2.0)) + (size - near)
+    return near, rise, rise * rise / (2.0 * rise + 2.0)
 
 
 def _log_cosh_near_0(square: Any) -> Any:
@@ -109,7 +130,7 @@ def arctan2(y: Any, x: Any) -> Any:
 def certain(z: Any) -> Any:
     """Logits with what is infinite made finite."""
     # A slope of 0 where it is clipped would be a mask to compute and to keep; what is certain has none anyway.
-    return with_gradient(lambda z: ops.clip(z, -CERTAIN, CERTAIN), lambda upstream, z: upstream)(z)
+    return with_gradient(lambda z: clipped(z, -CERTAIN, CERTAIN), lambda upstream, z: upstream)(z)
 
 
 def hypot(x: Any, constant: float) -> Any:

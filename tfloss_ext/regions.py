@@ -50,7 +50,7 @@ def region_sums(classes: Classes, weight: Any = None, *, squared: bool = False) 
 
     if classes.ids is not None and not classes.few:  # No array says which class each position is of.
         p = classes.p_of_target
-        intersection, actual = (_by_id(classes, values, weight) for values in (p, ops.ones_like(p)))
+        intersection, actual = _by_id(classes, [p, ops.ones_like(p)], weight)
     else:
         products = [p * y for p, y in zip(classes.p, classes.targets, strict=True)]
         intersection, actual = _over_positions(products, weight, classes.few), of_each(classes.targets)
@@ -60,21 +60,27 @@ def region_sums(classes: Classes, weight: Any = None, *, squared: bool = False) 
 def _over_positions(parts: list[Any], weight: Any, few: bool) -> Any:
     """The sums of each class over the positions, `(B, C)`, from what `Classes` has of each."""
     if few:
-        return ops.stack([numerics.long_sum(shapes.product(part, weight)) for part in parts], axis=1)
+        sums = [numerics.long_sum(shapes.product(part, weight)) for part in parts]
+        return ops.expand_dims(sums[0], 1) if len(sums) == 1 else ops.stack(sums, axis=1)
     return numerics.long_sum(shapes.product(flat(parts[0], 1), None if weight is None else ops.expand_dims(weight, -1)))
 
 
-def _by_id(classes: Classes, values: Any, weight: Any) -> Any:
-    """The sums of `(B, ...)` over the positions whose id is the class, `(B, C)`."""
+def _by_id(classes: Classes, arrays: list[Any], weight: Any) -> list[Any]:
+    """Of each array `(B, ...)` the sums over the positions whose id is the class, `(B, C)`."""
     ids, count = flat(classes.ids), classes.count
     batch, length = ops.shape(ids)
     # Class by class in each run, as they are added one after the other.
     runs = -(-length // numerics.RUN)
     run = ops.expand_dims(ops.arange(length, dtype="int32") // numerics.RUN, 0)
     place = (ops.expand_dims(ops.arange(batch, dtype="int32"), -1) * runs + run) * count + ids
-    values = ops.reshape(shapes.product(flat(values), weight), (-1,))
-    found = numerics.segment_sum(values, ops.reshape(place, (-1,)), batch * runs * count)
-    return numerics.long_sum(ops.reshape(found, (batch, runs, count)))
+    place = ops.reshape(place, (-1,))
+
+    def sums(values: Any) -> Any:
+        values = ops.reshape(shapes.product(flat(values), weight), (-1,))
+        found = numerics.segment_sum(values, place, batch * runs * count)
+        return numerics.long_sum(ops.reshape(found, (batch, runs, count)))
+
+    return [sums(values) for values in arrays]
 
 
 def positions(y_pred: Any, weight: Any) -> Any:

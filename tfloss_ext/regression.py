@@ -38,11 +38,19 @@ class RegressionLoss(Loss):
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> Any:
         """The gradients with respect to both, from that of the penalty, which broadcasts over the outputs."""
 
+    def _penalty_and_slopes(self, y_true: Any, y_pred: Any, share: Any = 1.0) -> tuple[Any, Any]:
+        """The penalty, and the gradient of a share of it with respect to `y_pred` alone."""
+        return self.penalty(y_true, y_pred), self.pull_back(share, y_true, y_pred)[1]
+
     def known(self, y_true: Any, y_pred: Any) -> Any:
         return ops.any(ops.logical_not(ops.isnan(y_true)), axis=-1) if self.ignore_nan else None
 
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None:
         return super().fault(np.where(targets == targets, targets, 0) if self.ignore_nan else targets, classes)
+
+    @property
+    def _slices(self) -> bool:  # type: ignore[override]
+        return not self.ignore_nan
 
     def spread(self, mask: Any) -> Any:
         """A mask over the targets as one over the predictions."""
@@ -68,18 +76,24 @@ class RegressionLoss(Loss):
             upstream = ops.expand_dims(upstream if share else upstream / outputs, -1)
             return self.pull_back(upstream * share[0] if share else upstream, y_true, y_pred)
 
-        if gradients.is_constant(y_true):
-            return gradients.by_slices(
-                lambda y_pred, y_true, *share: value(y_true, y_pred, *share),
-                lambda upstream, y_pred, y_true, *share: slopes(upstream, y_true, y_pred, *share)[1],
-                y_pred,
-                y_true,
-                *share,
-            )
+        if gradients.is_constant(y_true) and not gradients.is_constant(y_pred):
+            return self._with_slopes(y_true, y_pred, *share)
         return gradients.with_gradient(
             lambda *pair: gradients.over_slices(value, *pair, *share, like=y_pred),
             lambda upstream, *pair: gradients.over_slices(slopes, upstream, *pair, *share, like=y_pred),
         )(y_true, y_pred)
+
+    def _with_slopes(self, y_true: Any, y_pred: Any, *share: Any) -> Any:
+        """The values with the slopes of the predictions, which are known once the values are."""
+        outputs = y_true.shape[-1]
+
+        def found(y_pred: Any, y_true: Any, *share: Any) -> tuple[Any, Any]:
+            penalty, slopes = self._penalty_and_slopes(y_true, y_pred, *share)
+            penalty = share[0] * penalty if share else penalty
+            return ops.squeeze(penalty, -1) if outputs == 1 else ops.sum(penalty, axis=-1), slopes
+
+        total = gradients.with_slopes(found, y_pred, y_true, *share, elements=gradients.SLICE_ELEMENTS)
+        return total if share or outputs == 1 else total * (1.0 / outputs)
 
 
 class ErrorLoss(RegressionLoss):
@@ -98,6 +112,14 @@ class ErrorLoss(RegressionLoss):
 
     def penalty(self, y_true: Any, y_pred: Any) -> Any:
         return self.cost(y_pred - y_true)
+
+    def _cost_and_slope(self, error: Any) -> tuple[Any, Any]:
+        """Both, where much of one is in the other."""
+        return self.cost(error), self.slope(error)
+
+    def _penalty_and_slopes(self, y_true: Any, y_pred: Any, share: Any = None) -> tuple[Any, Any]:
+        cost, slope = self._cost_and_slope(y_pred - y_true)
+        return cost, shapes.product(slope, share)
 
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         gradient = self.slope(y_pred - y_true) * upstream
@@ -129,6 +151,10 @@ class LogCosh(ErrorLoss, key="log_cosh_loss", aliases=("logcosh",)):
 
     def slope(self, error: Any) -> Any:
         return numerics.tanh(error)
+
+    def _cost_and_slope(self, error: Any) -> tuple[Any, Any]:
+        # A subclass may have a cost of its own.
+        return numerics.log_cosh_and_tanh(error) if type(self) is LogCosh else super()._cost_and_slope(error)
 
 
 class WeightedMSE(ErrorLoss, key="weighted_mse"):
