@@ -3,8 +3,8 @@
 
 No tape can follow these sorts, and ties are to be shared the same way everywhere: the kernels know their slopes. Each
 is a rule, `rule(d, positive, negative) -> (total, count, slope)`: what it sums for each anchor and how many things that
-were, both (b,), and the derivative of `total` with respect to `d`, (b, n), of which equal distances get equal shares.
-`_with_slope` makes of it a kernel whose values are (b, 2), total and count.
+were, both (b,), and `slope()` gives, to who asks, the derivative of `total` with respect to `d`, (b, n), of which equal
+distances get equal shares. `_with_slope` makes of it a kernel whose values are (b, 2), total and count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keras import ops
 from tfloss_ext import gradients, numerics
 from tfloss_ext.blocks import Kernel, next_after
 
-Rule = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+Rule = Callable[[Any, Any, Any], tuple[Any, Any, Callable[[], Any]]]
 
 # Up to this many positives of an anchor, a round for each is faster than sorting.
 FEW_POSITIVES = 16
@@ -32,7 +32,7 @@ def _with_slope(rule: Rule, soft: bool) -> Kernel:
             # The slopes of the hinge are constant, so that no second derivative goes through the rule.
             d = d if soft else ops.stop_gradient(d)
             total, count, slope = rule(d, positive, negative)
-            return ops.stack([total, ops.cast(count, total.dtype)], axis=1), lambda upstream: upstream[:, :1] * slope
+            return ops.stack([total, ops.cast(count, total.dtype)], axis=1), lambda upstream: upstream[:, :1] * slope()
 
         return gradients.with_pull(found)(d)
 
@@ -43,32 +43,57 @@ def semi_hard(margin: float, soft: bool) -> Kernel:
     """Each positive pair against the nearest negative farther than it, else the farthest negative."""
     by_rounds, by_sorting = _semi_hard_by_rounds(margin, soft), _semi_hard_by_sorting(margin, soft)
 
-    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
         positive = positive & ops.any(negative, axis=1, keepdims=True)
-        most = ops.max(ops.sum(ops.cast(positive, "int32"), axis=1))
-        branches = (lambda rule=rule: rule(d, positive, negative) for rule in (by_rounds, by_sorting))
-        return tuple(ops.cond(most <= FEW_POSITIVES, *branches))
+        count = _count(positive, d)
+
+        def found(what: Callable[[Any], Any]) -> Any:
+            branches = (lambda rule=rule: what(rule(d, positive, negative)) for rule in (by_rounds, by_sorting))
+            return ops.cond(ops.max(count) <= FEW_POSITIVES, *branches)
+
+        return found(lambda result: result[0]), count, lambda: found(lambda result: result[2]())
 
     return _with_slope(rule, soft)
 
 
 def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
-    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
+        count, n = _count(positive, d), ops.shape(d)[1]
+        rounds, first = ops.cast(ops.max(count), "int32"), ops.cast(0, "int32")
+        slots = min(FEW_POSITIVES, n) if isinstance(n, int) else ops.minimum(FEW_POSITIVES, n)
+        _, places = ops.top_k(ops.where(positive, d, -float("inf")), slots)
+        near = _entries_at(d, places)
+        to_negatives = ops.where(negative, d, float("inf"))
         farthest = ops.max(ops.where(negative, d, 0.0), axis=1, keepdims=True)
 
-        def against(chosen: Any) -> tuple[Any, Any]:
-            """What the chosen positive of each anchor, where it has one, costs, and the slope."""
-            there = ops.any(chosen, axis=1, keepdims=True)
-            near = ops.sum(ops.where(chosen, d, 0.0), axis=1, keepdims=True)
-            far = -ops.max(ops.where(negative & (d > near), -d, -float("inf")), axis=1, keepdims=True)
+        def against(k: Any) -> tuple[Any, Any, Any]:
+            """Of the k-th positive of each anchor the negative, and what the two cost, and the slope."""
+            to_positive = ops.expand_dims(ops.take(near, k, axis=1), 1)
+            far = ops.min(ops.where(to_negatives > to_positive, to_negatives, float("inf")), axis=1, keepdims=True)
             far = ops.where(ops.isfinite(far), far, farthest)
-            cost, slope = _cost_and_slope(near - far + (0.0 if soft else margin), soft)
-            slope = ops.where(there, slope, 0.0)
-            hit = _equal_shares(negative & ops.equal(d, far), d)
-            return ops.where(there, cost, 0.0)[:, 0], slope * (ops.cast(chosen, d.dtype) - hit)
+            cost, slope = _cost_and_slope(to_positive - far + (0.0 if soft else margin), soft)
+            there = ops.expand_dims(ops.cast(k, d.dtype) < count, 1)
+            return far, ops.where(there, cost, 0.0), ops.where(there, slope, 0.0)
 
-        total, slope = _over_positives(d, positive, against)
-        return total, _count(positive, d), slope
+        def more_cost(k: Any, total: Any) -> tuple[Any, Any]:
+            total = total + against(k)[1][:, 0]
+            return next_after(k, total), total
+
+        def more_slope(k: Any, of_positives: Any, of_all: Any) -> tuple[Any, Any, Any]:
+            far, _, slope = against(k)
+            hit = ops.equal(to_negatives, far)
+            share = slope / numerics.at_least(ops.expand_dims(_count(hit, d), 1), 1.0)
+            of_positives = of_positives + ops.where(ops.equal(ops.arange(slots, dtype="int32"), k), slope, 0.0)
+            of_all = of_all - ops.where(hit, share, 0.0)
+            return next_after(k, of_positives, of_all), of_positives, of_all
+
+        def slope() -> Any:
+            start = first, ops.zeros_like(near), ops.zeros_like(d)
+            _, of_positives, of_all = ops.while_loop(lambda k, *_: k < rounds, more_slope, start)
+            return of_all + _sums_at(of_positives, places, n)
+
+        _, total = ops.while_loop(lambda k, _: k < rounds, more_cost, (first, ops.zeros_like(d[:, 0])))
+        return total, count, slope
 
     return rule
 
@@ -90,7 +115,7 @@ def _over_positives(d: Any, positive: Any, step: Callable[[Any], tuple[Any, Any]
 
 
 def _semi_hard_by_sorting(margin: float, soft: bool) -> Rule:
-    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
         # Farthest first, the positive before its equals: the negatives met so far are those strictly farther.
         sorted_d, positive, negative, order = _farthest_first(d, first=positive, second=negative)
         # Of what the sort gives there is no second derivative.
@@ -99,12 +124,15 @@ def _semi_hard_by_sorting(margin: float, soft: bool) -> Rule:
         new = negative & ~again
         met = ops.maximum(ops.cumsum(ops.cast(new, "int32"), axis=1) - 1, 0)
         nearest = _entries_at(_sums_at(ops.where(new, d, 0.0), met), met)
-        cost, slope = _cost_and_slope(d - nearest + (0.0 if soft else margin), soft)
-        slope = ops.where(positive, slope, 0.0)
-        # Equal negatives share the slope: it does not depend on the order of the samples.
-        share = _sums_at(slope, met) / numerics.at_least(_sums_at(ops.cast(negative, d.dtype), met), 1.0)
-        slope = slope - ops.where(negative, _entries_at(share, met), 0.0)
-        return ops.sum(ops.where(positive, cost, 0.0), axis=1), _count(positive, d), _sums_at(slope, order)
+        cost, of_pair = _cost_and_slope(d - nearest + (0.0 if soft else margin), soft)
+
+        def slope() -> Any:
+            own = ops.where(positive, of_pair, 0.0)
+            # Equal negatives share the slope: it does not depend on the order of the samples.
+            share = _sums_at(own, met) / numerics.at_least(_sums_at(ops.cast(negative, d.dtype), met), 1.0)
+            return _sums_at(own - ops.where(negative, _entries_at(share, met), 0.0), order)
+
+        return ops.sum(ops.where(positive, cost, 0.0), axis=1), _count(positive, d), slope
 
     return rule
 
@@ -112,14 +140,17 @@ def _semi_hard_by_sorting(margin: float, soft: bool) -> Rule:
 def hard(margin: float, soft: bool) -> Kernel:
     """The farthest positive against the nearest negative, for anchors that have both."""
 
-    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
         both = ops.any(positive, axis=1) & ops.any(negative, axis=1)
         far = ops.max(ops.where(positive, d, 0.0), axis=1)
         near = -ops.max(ops.where(negative, -d, -float("inf")), axis=1)
-        cost, slope = _cost_and_slope(ops.where(both, far - near, 0.0) + (0.0 if soft else margin), soft)
-        farthest = _equal_shares(positive & ops.equal(d, ops.expand_dims(far, 1)), d)
-        nearest = _equal_shares(negative & ops.equal(d, ops.expand_dims(near, 1)), d)
-        slope = ops.expand_dims(ops.where(both, slope, 0.0), 1) * (farthest - nearest)
+        cost, of_pair = _cost_and_slope(ops.where(both, far - near, 0.0) + (0.0 if soft else margin), soft)
+
+        def slope() -> Any:
+            farthest = _equal_shares(positive & ops.equal(d, ops.expand_dims(far, 1)), d)
+            nearest = _equal_shares(negative & ops.equal(d, ops.expand_dims(near, 1)), d)
+            return ops.expand_dims(ops.where(both, of_pair, 0.0), 1) * (farthest - nearest)
+
         return ops.where(both, cost, 0.0), ops.cast(both, d.dtype), slope
 
     return _with_slope(rule, soft)
@@ -130,7 +161,7 @@ def all_triplets(margin: float, soft: bool) -> Kernel:
     return _with_slope(_all_soft if soft else functools.partial(_all_by_hinge, margin), soft)
 
 
-def _all_by_hinge(margin: float, d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+def _all_by_hinge(margin: float, d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
     # Farthest first, positives pushed out by the margin: a triplet is above 0 where its negative comes later.
     pushed = ops.where(positive, d + margin, d)
     key, negative, positive, order = _farthest_first(pushed, first=negative, second=positive)
@@ -141,10 +172,11 @@ def _all_by_hinge(margin: float, d: Any, positive: Any, negative: Any) -> tuple[
     # one in the middle of the keys loses the least precision.
     used = numerics.at_least(ops.sum(ops.abs(slope), axis=1, keepdims=True), 1.0)
     key = key - ops.sum(ops.abs(slope) / used * key, axis=1, keepdims=True)
-    return ops.sum(slope * key, axis=1), ops.sum(ops.where(positive, later, 0.0), axis=1), _sums_at(slope, order)
+    count = ops.sum(ops.where(positive, later, 0.0), axis=1)
+    return ops.sum(slope * key, axis=1), count, lambda: _sums_at(slope, order)
 
 
-def _all_soft(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
+def _all_soft(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
     # softplus does not split into prefix sums.
     def against(chosen: Any) -> tuple[Any, Any]:
         active = negative & ops.any(chosen, axis=1, keepdims=True)
@@ -154,7 +186,7 @@ def _all_soft(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Any]:
         return ops.sum(ops.where(active, cost, 0.0), axis=1), own - slope
 
     total, slope = _over_positives(d, positive, against)
-    return total, _count(positive, d) * _count(negative, d), slope
+    return total, _count(positive, d) * _count(negative, d), lambda: slope
 
 
 def _cost_and_slope(z: Any, soft: bool) -> tuple[Any, Any]:
@@ -199,8 +231,12 @@ def _entries_at(values: Any, index: Any) -> Any:
     return ops.take(ops.reshape(values, (-1,)), _flat_index(index, ops.shape(values)[1]))
 
 
-def _sums_at(values: Any, index: Any) -> Any:
-    """Each value added up at [row, index[row, j]]; a scatter takes four times as long on TensorFlow."""
+def _sums_at(values: Any, index: Any, width: Any = None) -> Any:
+    """Each value added up at [row, index[row, j]] of so many, else of as many as there are values in a row.
+
+    A scatter takes four times as long on TensorFlow.
+    """
     b, n = ops.shape(values)
+    n = n if width is None else width
     flat = ops.reshape(_flat_index(index, n), (-1,))
     return ops.reshape(numerics.segment_sum(ops.reshape(values, (-1,)), flat, b * n), (b, n))
