@@ -189,18 +189,10 @@ def _farthest_first(d: Any, *, first: Any, second: Any) -> tuple[Any, Any, Any, 
     return numerics.reinterpreted(pattern, floats), in_either & odd, in_either & ~odd, order
 
 
-def _flat_index(index: Any, width: Any) -> Any:
-    starts = ops.expand_dims(ops.arange(ops.shape(index)[0], dtype="int32"), 1) * width
-    return ops.cast(index, "int32") + starts
-
-
 def _entries_at(values: Any, index: Any) -> Any:
     """values[row, index[row, j]]; `take_along_axis` takes twice as long on TensorFlow."""
-    return ops.take(ops.reshape(values, (-1,)), _flat_index(index, ops.shape(values)[1]))
+    return ops.take(ops.reshape(values, (-1,)), numerics.flat_index(index, ops.shape(values)[1]))
 
 
 def _sums_at(values: Any, index: Any) -> Any:
-    """Each value added up at [row, index[row, j]]; a scatter takes four times as long on TensorFlow."""
-    b, n = ops.shape(values)
-    flat = ops.reshape(_flat_index(index, n), (-1,))
-    return ops.reshape(numerics.segment_sum(ops.reshape(values, (-1,)), flat, b * n), (b, n))
+    return numerics.sums_at(values, index, ops.shape(values)[1])
