@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 from oracles import ORACLES
-from support import BACKEND, EXACT, EXACT_SLOPE, MODES, float64, slope, to_numpy, value_and_gradient
+from support import BACKEND, EXACT, EXACT_SLOPE, MODES, SLOWLY_COMPILED, float64, slope, to_numpy, value_and_gradient
 
 import tfloss_ext
 from tfloss_ext import blocks, gradients
@@ -227,3 +227,82 @@ def test_a_loss_of_cosines_alone_is_a_class_attribute_and_a_kernel(size, mode):
     assert "distance" not in inspect.signature(Repulsion).parameters
     value, _ = value_and_gradient(loss, ids, x, mode=mode)
     assert value == pytest.approx(costs[ids[:, None] != ids].mean(), rel=1e-5)
+
+
+# Close points
+
+
+def clusters(per_id, gap, dtype):
+    """Points `gap` apart, so many of each id, 1000 from the origin in different directions; the first two are equal."""
+    rng, count = np.random.default_rng(3), 16 if per_id == 2 else 3
+    directions, offsets = rng.normal(size=(count, 1, 6)), rng.normal(size=(count, per_id, 6))
+    x = 1000 * directions / np.linalg.norm(directions, axis=2, keepdims=True)
+    x = x + gap * offsets / np.linalg.norm(offsets, axis=2, keepdims=True)
+    x[0, 1] = x[0, 0]
+    return x.reshape(-1, 6).astype(dtype), np.repeat(np.arange(count), per_id)
+
+
+def sums_of_positives(x, ids, distance, block_size):
+    here = ops.ones((len(ids),), dtype="bool")
+    pairs = blocks.PairMatrix(
+        x,
+        x,
+        ops.convert_to_tensor(ids, dtype="int32"),
+        ops.convert_to_tensor(ids, dtype="int32"),
+        own=ops.arange(len(ids), dtype="int32"),
+        anchor_kept=here,
+        column_kept=here,
+        distance=distance,
+        block_size=block_size,
+    )
+    return pairs.rows(lambda d, positive, negative: ops.sum(ops.where(positive, d, 0.0), axis=1))
+
+
+CLOSE = [
+    pytest.param(per_id, distance, size, mode, marks=() if mode == MODES[0] or usual else pytest.mark.slow)
+    # Few in a row, and more than are taken at a time.
+    for per_id in (2, 20)
+    for distance in ("l2", "squared_l2")
+    for size in (1, 7, None)
+    for mode in MODES
+    for usual in [(per_id, distance, size) == (20, "l2", 7)]
+]
+
+
+@pytest.mark.parametrize(("per_id", "distance", "size", "mode"), CLOSE)
+@pytest.mark.parametrize(("dtype", "gap"), [("float32", 0.01), ("float64", 1e-6)])
+def test_close_points_far_from_the_origin_keep_their_distance(per_id, distance, size, mode, dtype, gap):
+    x, ids = clusters(per_id, gap, dtype)
+    difference = x[:, None].astype("float64") - x
+    d = np.linalg.norm(difference, axis=2)
+    positive = (ids[:, None] == ids) & ~np.eye(len(ids), dtype="bool")
+    expected, per_distance = (d, 1 / np.where(d > 0, d, np.inf)) if distance == "l2" else (d**2, 2.0)
+    slopes = 2 * (np.where(positive, per_distance, 0.0)[:, :, None] * difference).sum(1)
+    with float64():
+        value, gradient = value_and_gradient(
+            lambda _, x, __: sums_of_positives(x, ids, distance, size), None, x, mode=mode
+        )
+    np.testing.assert_allclose(value, expected[positive].sum(), rtol=1e-5)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-4, atol=1e-5 * np.abs(slopes).max())
+    if per_id == 2:
+        # Equal points are at distance 0, without a gradient, not one that is rounded away.
+        assert not gradient[:2].any()
+
+
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
+@pytest.mark.parametrize("size", [7, None], ids=str)
+@pytest.mark.parametrize("per_id", [2, 20])
+def test_the_gradient_of_the_gradient_of_close_points(per_id, size, mode):
+    x, ids = clusters(per_id, 1e-6, "float64")
+    direction = np.random.default_rng(4).normal(size=x.shape)
+
+    def along(_, x, __):
+        values, pull = gradients.pullback(lambda x: sums_of_positives(x, ids, "squared_l2", size) / 2, x)
+        return pull(ops.ones_like(values))[0] * ops.convert_to_tensor(direction)
+
+    with float64():
+        value, gradient = value_and_gradient(along, None, x, mode=mode)
+    # Of the sum of |x_i - x_j|**2 over pairs, both ways: a Laplacian.
+    laplacian = 2 * (per_id * np.eye(len(ids)) - (ids[:, None] == ids))
+    np.testing.assert_allclose(value, np.sum(direction * (laplacian @ x)), rtol=1e-4)
+    np.testing.assert_allclose(gradient, laplacian @ direction, **EXACT_SLOPE)

@@ -35,6 +35,10 @@ Formula = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence
 
 # Distances per block where the caller leaves the choice: 16 MiB of float32.
 BLOCK_ELEMENTS = 2**22
+# A pair is close where its squared distance is not this much above the rounding: a hundredth of it may be lost.
+_CLOSE = 128.0
+# Up to so many close columns of an anchor are taken one by one.
+_FEW_CLOSE = 16
 
 
 def distance(x: Any, y: Any, kind: str) -> Any:
@@ -83,7 +87,7 @@ class PairMatrix:
         scale: Any = None,
         block_size: int | None = None,
     ) -> None:
-        self.anchors, self.columns = _prepare(anchors, columns, anchor_kept, column_kept, distance)
+        self.anchors, self.columns, self.centre = _prepare(anchors, columns, anchor_kept, column_kept, distance)
         self.anchors = self.anchors if scale is None else self.anchors * scale
         self.labels = anchor_ids, own, ops.cast(anchor_kept, "int32")
         self.column_ids, self.column_kept, self.distance = column_ids, column_kept, distance
@@ -107,8 +111,8 @@ class PairMatrix:
             )
             same = ops.equal(ops.expand_dims(ids, 1), self.column_ids)
             of_rows = [ops.expand_dims(each, 1) for each in of_rows]
-            values = kernel(_distances(x, y, self.distance), others & same, others & ~same, *of_rows, *of_columns)
-            return (values,), ()
+            d = _distances(x, y, self.distance, self.centre, others)
+            return (kernel(d, others & same, others & ~same, *of_rows, *of_columns),), ()
 
         rows, columns = (self.anchors, *of_anchors), (self.columns, *of_columns)
         (values,), _ = by_blocks(formula, rows, self.labels, columns, self.block_size)
@@ -215,7 +219,7 @@ def _over_blocks(
 
         return cut.over_blocks(lambda i: of_block(i)(*at(i)), start), pull
 
-    values, sums = gradients.with_pull(found)(*rows, *columns)
+    values, sums = gradients.with_pull(found, still=True)(*rows, *columns)
     return values, sums
 
 
@@ -265,13 +269,16 @@ def next_after(i: Any, *results: Any) -> Any:
     return i + ops.maximum(sum(known) // len(known), 1)
 
 
-def _prepare(anchors: Any, columns: Any, anchor_kept: Any, column_kept: Any, distance: str) -> tuple[Any, Any]:
-    """Embeddings as `_distances` takes them: dropped ones blanked, of length 1 or near the origin."""
+def _prepare(anchors: Any, columns: Any, anchor_kept: Any, column_kept: Any, distance: str) -> tuple[Any, Any, Any]:
+    """Embeddings as `_distances` takes them, and what it takes for the origin: of length 1, or where they are.
+
+    Dropped ones are blanked.
+    """
     zero = ops.zeros((), dtype=anchors.dtype)
     anchor_kept, column_kept = ops.expand_dims(anchor_kept, 1), ops.expand_dims(column_kept, 1)
-    anchors, columns = ops.where(anchor_kept, anchors, zero), ops.where(column_kept, columns, zero)
+    columns = ops.where(column_kept, columns, zero)
     if distance in ("cosine", "similarity"):
-        return numerics.normalize(anchors), numerics.normalize(columns)
+        return numerics.normalize(ops.where(anchor_kept, anchors, zero)), numerics.normalize(columns), zero
     # Far from the origin the Gram matrix would cancel; neither distances nor their gradients see the shift. To a sample
     # rather than to the mean itself, which would make equal distances on a coarse grid unequal.
     mean = ops.sum(columns, axis=0) / numerics.at_least(ops.sum(ops.cast(column_kept, columns.dtype)), 1.0)
@@ -280,22 +287,102 @@ def _prepare(anchors: Any, columns: Any, anchor_kept: Any, column_kept: Any, dis
     # One row more, as there may be no column.
     nearest = ops.argmin(ops.pad(far[:, 0], ((0, 1),), constant_values=float("inf")), axis=0)
     centre = ops.stop_gradient(ops.take(ops.pad(columns, ((0, 1), (0, 0))), nearest, axis=0))
-    return ops.where(anchor_kept, anchors - centre, zero), ops.where(column_kept, columns - centre, zero)
+    return ops.where(anchor_kept, anchors, centre), ops.where(column_kept, columns, centre), centre
 
 
-def _distances(x: Any, y: Any, distance: str) -> Any:
-    # Not `ops.matmul`, which makes float32 of float64 on PyTorch.
-    product = x @ ops.transpose(y)
+def _distances(x: Any, y: Any, distance: str, centre: Any, others: Any) -> Any:
     if distance == "similarity":
-        return product
+        # Not `ops.matmul`, which makes float32 of float64 on PyTorch.
+        return x @ ops.transpose(y)
     if distance == "cosine":
         # What is below 0 is rounding, which takes no gradient away.
-        return gradients.with_gradient(ops.relu, lambda upstream, z: upstream)(1.0 - product)
-    size = ops.expand_dims(ops.sum(x * x, axis=1), 1) + ops.sum(y * y, axis=1)
-    square = size - 2.0 * product
-    # Below the rounding of the sum, equal embeddings are at distance 0, the same in every block.
-    square = ops.where(square > _rounding(x.dtype) * size, square, 0.0)
+        return gradients.with_gradient(ops.relu, lambda upstream, z: upstream)(1.0 - x @ ops.transpose(y))
+    from_x, from_y = x - centre, y - centre
+    size = ops.expand_dims(ops.sum(from_x * from_x, axis=1), 1) + ops.sum(from_y * from_y, axis=1)
+    square = size - (2.0 * from_x) @ ops.transpose(from_y)
+    # Where little is left of the difference it is done again; an anchor is at distance 0 from itself.
+    clear = square >= _CLOSE * _rounding(x.dtype) * size
+    square = _ClosePairs(others & ~clear).added(ops.where(clear, square, 0.0), x, y)
     return square if distance == "squared_l2" else _root(square)
+
+
+class _ClosePairs:
+    """Pairs, few of each row as a rule, of whose differences nothing is lost.
+
+    Two sums over them are each other's gradients, and no tape need follow either.
+    """
+
+    def __init__(self, close: Any) -> None:
+        self.close, self.there = close, ops.any(close)
+        self.rows, self.count = ops.shape(close)
+
+    def added(self, square: Any, x: Any, y: Any) -> Any:
+        """Squared distances of x and y, and those of these pairs, which are 0 so far."""
+
+        def found(square: Any, x: Any, y: Any) -> tuple[Any, Callable[[Any], Any]]:
+            still, a, b = map(ops.stop_gradient, (square, x, y))
+            values = ops.cond(self.there, lambda: still + self._products(a, b, a, b), lambda: still)
+            return values, lambda upstream: (upstream, *self.sums(upstream, 2.0 * x, 2.0 * y))
+
+        return gradients.with_pull(found, still=True)(square, x, y)
+
+    def products(self, *vectors: Any) -> Any:
+        """(x_i - y_j) . (u_i - v_j) of each pair, 0 for all others, from x, y, u and v."""
+
+        def found(x: Any, y: Any, u: Any, v: Any) -> tuple[Any, Callable[[Any], Any]]:
+            still = tuple(map(ops.stop_gradient, (x, y, u, v)))
+            nothing = ops.zeros((self.rows, self.count), dtype=x.dtype)
+            values = ops.cond(self.there, lambda: self._products(*still), lambda: nothing)
+            return values, lambda upstream: (*self.sums(upstream, u, v), *self.sums(upstream, x, y))
+
+        return gradients.with_pull(found, still=True)(*vectors)
+
+    def sums(self, weight: Any, x: Any, y: Any) -> Any:
+        """weight_ij (x_i - y_j), added up for each i, and y_j - x_i for each j."""
+
+        def found(weight: Any, x: Any, y: Any) -> tuple[Any, Callable[[Any], Any]]:
+            still, a, b = map(ops.stop_gradient, (weight, x, y))
+            values = ops.cond(self.there, lambda: self._sums(still, a, b), lambda: (0.0 * a, 0.0 * b))
+            return values, lambda upstream: (self.products(x, y, *upstream), *self.sums(weight, *upstream))
+
+        return gradients.with_pull(found, still=True)(weight, x, y)
+
+    def _products(self, x: Any, y: Any, u: Any, v: Any) -> Any:
+        def step(chosen: Any, index: Any, total: Any) -> tuple[Any, ...]:
+            products = ops.sum(_differences(x, y, index) * _differences(u, v, index), axis=2)
+            return (total + numerics.sums_at(ops.where(chosen, products, 0.0), index, self.count),)
+
+        (total,) = self._in_rounds(step, ops.zeros((self.rows, self.count), dtype=x.dtype))
+        return total
+
+    def _sums(self, weight: Any, x: Any, y: Any) -> Any:
+        def step(chosen: Any, index: Any, of_x: Any, of_y: Any) -> tuple[Any, ...]:
+            weights = ops.take(ops.reshape(weight, (-1,)), numerics.flat_index(index, self.count))
+            terms = ops.expand_dims(ops.where(chosen, weights, 0.0), 2) * _differences(x, y, index)
+            of_y = of_y - numerics.segment_sum(
+                ops.reshape(terms, (-1, ops.shape(y)[1])), ops.reshape(index, (-1,)), self.count
+            )
+            return of_x + ops.sum(terms, axis=1), of_y
+
+        return self._in_rounds(step, ops.zeros_like(x), ops.zeros_like(y))
+
+    def _in_rounds(self, step: Callable[..., tuple[Any, ...]], *state: Any) -> tuple[Any, ...]:
+        """What `step(chosen, index, *state)` makes of it: for the first few columns of each row, the next few, ..."""
+        few = min(_FEW_CLOSE, self.count) if isinstance(self.count, int) else ops.minimum(_FEW_CLOSE, self.count)
+        number = ops.where(self.close, ops.cumsum(ops.cast(self.close, "int32"), axis=1), 0)
+        most = ops.max(number)
+
+        def body(done: Any, *state: Any) -> tuple[Any, ...]:
+            left = ops.where(number > done, self.count + 1 - number, 0)
+            chosen, index = ops.top_k(left, few)
+            state = step(chosen > 0, index, *state)
+            return (done + few * (next_after(done, *state) - done), *state)
+
+        return tuple(ops.while_loop(lambda done, *_: done < most, body, (ops.cast(0, "int32"), *state))[1:])
+
+
+def _differences(x: Any, y: Any, index: Any) -> Any:
+    return ops.expand_dims(x, 1) - ops.take(y, index, axis=0)
 
 
 def _root(square: Any) -> Any:

@@ -87,12 +87,24 @@ def with_gradients(forward: Callable[..., Any], backward: Callable[..., Any]) ->
     return wrapped
 
 
-def with_pull(function: Callable[..., tuple[Any, Callable[[Any], Any]]]) -> Callable[..., Any]:
+def with_pull(function: Callable[..., tuple[Any, Callable[[Any], Any]]], *, still: bool = False) -> Callable[..., Any]:
     """What `function(*tensors) -> (results, pull)` gives, with the gradients `pull(upstream)`, one for each tensor.
 
     For slopes that are known once the results are, or kept from there. Results may be a structure of tensors of one
-    type; `pull` then takes the like.
+    type; `pull` then takes the like. With `still` no tape can follow the results, not even to a second derivative, and
+    `pull` goes by the tensors alone.
     """
+
+    if still and keras.backend.backend() == "jax":
+        import jax
+
+        # Not by `jax.custom_gradient`: a second derivative goes through what computes the results.
+        value = jax.custom_vjp(lambda *tensors: function(*tensors)[0])
+        value.defvjp(
+            lambda *tensors: (value(*tensors), tensors),
+            lambda tensors, upstream: tuple(function(*tensors)[1](upstream)),
+        )
+        return value
 
     def wrapped(*tensors: Any) -> Any:
         layout: Any = None

@@ -90,7 +90,7 @@ def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
         def slope() -> Any:
             start = first, ops.zeros_like(near), ops.zeros_like(d)
             _, of_positives, of_all = ops.while_loop(lambda k, *_: k < rounds, more_slope, start)
-            return of_all + _sums_at(of_positives, places, n)
+            return of_all + numerics.sums_at(of_positives, places, n)
 
         _, total = ops.while_loop(lambda k, _: k < rounds, more_cost, (first, ops.zeros_like(d[:, 0])))
         return total, count, slope
@@ -221,22 +221,10 @@ def _farthest_first(d: Any, *, first: Any, second: Any) -> tuple[Any, Any, Any, 
     return numerics.reinterpreted(pattern, floats), in_either & odd, in_either & ~odd, order
 
 
-def _flat_index(index: Any, width: Any) -> Any:
-    starts = ops.expand_dims(ops.arange(ops.shape(index)[0], dtype="int32"), 1) * width
-    return ops.cast(index, "int32") + starts
-
-
 def _entries_at(values: Any, index: Any) -> Any:
     """values[row, index[row, j]]; `take_along_axis` takes twice as long on TensorFlow."""
-    return ops.take(ops.reshape(values, (-1,)), _flat_index(index, ops.shape(values)[1]))
+    return ops.take(ops.reshape(values, (-1,)), numerics.flat_index(index, ops.shape(values)[1]))
 
 
-def _sums_at(values: Any, index: Any, width: Any = None) -> Any:
-    """Each value added up at [row, index[row, j]] of so many, else of as many as there are values in a row.
-
-    A scatter takes four times as long on TensorFlow.
-    """
-    b, n = ops.shape(values)
-    n = n if width is None else width
-    flat = ops.reshape(_flat_index(index, n), (-1,))
-    return ops.reshape(numerics.segment_sum(ops.reshape(values, (-1,)), flat, b * n), (b, n))
+def _sums_at(values: Any, index: Any) -> Any:
+    return numerics.sums_at(values, index, ops.shape(values)[1])
