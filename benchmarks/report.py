@@ -176,6 +176,23 @@ def _that_fuses(loss: Any) -> Any:
     return found
 
 
+def batches(arguments: argparse.Namespace) -> list[str]:
+    """The losses that compare a whole batch against its size, and an encoder in chunks."""
+    from batches import encoders, table
+
+    return [
+        "Forward plus backward in a graph of B embeddings of 128 numbers, eight of each id or two views of each sample",
+        "(`nt_xent` compares 2 B), and the peak of memory beyond what came before. `python benchmarks/batches.py` alone",
+        "prints this. The whole matrix is the same loss as one writes it without blocks.",
+        "",
+        *table(),
+        "",
+        "`CachedEncoder`: a batch of 4096 images of 28 x 28 through a small convolutional encoder into `SupCon`.",
+        "",
+        *encoders(),
+    ]
+
+
 def beside_peers(arguments: argparse.Namespace) -> list[str]:
     """The figures of losses on PyTorch, from their own environment, beside ours of the same shapes."""
     from work import peer_works
@@ -202,6 +219,7 @@ PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], list[str]]]] = {
     "shapes": ("Over the shapes people use", over_shapes),
     "losses": ("Every loss, with its floor and memory", every_loss),
     "passes": ("With and without the compiled pass", passes),
+    "batches": ("Batches of embeddings", batches),
     "peers": ("Beside others on PyTorch", beside_peers),
 }
 

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times the losses that compare a whole batch against its size, and says how much memory a step takes.
+
+    python benchmarks/batches.py [--sizes 1024 4096] [--only info_nce triplet_hard]
+
+Forward plus backward in a graph, outside XLA, of embeddings of 128 numbers in float32, eight samples of each id. Each
+is a process of its own: the time is the median of later steps, the memory the peak of all above what came before. The
+whole matrix, as one writes it without blocks, stands beside the losses of two views.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+WIDTH, PER_ID = 128, 8
+SIZES = (1024, 4096, 8192, 16384)
+OF_VIEWS = ("info_nce", "siglip", "nt_xent")
+OF_IDS = (
+    "sup_con",
+    "triplet_hard",
+    "triplet_semi_hard",
+    "multi_similarity",
+    "circle_loss",
+    "lifted_structure",
+)
+WHOLE = ("info_nce, the whole matrix", "siglip, the whole matrix")
+ENCODERS = ("encoder of 4096, whole", "encoder of 4096, in chunks of 256")
+# Beyond these a step takes minutes, or more memory than most machines have.
+LARGEST = {"nt_xent": 8192, "lifted_structure": 8192, WHOLE[0]: 8192, WHOLE[1]: 8192}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--only", nargs="*", default=(*OF_VIEWS, *WHOLE, *OF_IDS), help="names of losses")
+    parser.add_argument("--measure", nargs=2, metavar=("NAME", "SIZE"), help="measure this alone, and print it")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(*measured(arguments.measure[0], int(arguments.measure[1])))
+        return
+    print("\n".join(table(arguments.sizes, arguments.only)))
+
+
+def table(sizes: Any = SIZES, names: Any = (*OF_VIEWS, *WHOLE, *OF_IDS)) -> list[str]:
+    """Milliseconds and MiB of each loss for each size of a batch."""
+    lines = [f"| loss | {' | '.join(f'B = {size}' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
+    for name in names:
+        found = []
+        for size in sizes:
+            if size > LARGEST.get(name, size):
+                found.append("-")
+                continue
+            milliseconds, mebibytes = in_its_own_process(name, size)
+            found.append(f"{milliseconds:.0f} ms, {mebibytes:.0f} MiB")
+        lines.append(f"| {name} | {' | '.join(found)} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return lines
+
+
+def encoders() -> list[str]:
+    """A step with and without `CachedEncoder`."""
+    lines = ["| a step | ms | MiB |", "|---|---|---|"]
+    for name in ENCODERS:
+        milliseconds, mebibytes = in_its_own_process(name, 4096)
+        lines.append(f"| {name} | {milliseconds:.0f} | {mebibytes:.0f} |")
+    return lines
+
+
+def in_its_own_process(name: str, size: int) -> tuple[float, float]:
+    command = [sys.executable, __file__, "--measure", name, str(size)]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    milliseconds, mebibytes = map(float, run.stdout.split()[-2:])
+    return milliseconds, mebibytes
+
+
+def measured(name: str, size: int) -> tuple[float, float]:
+    """The median time of a step in milliseconds, and the peak of memory in MiB."""
+    step = encoder_step(name, size) if name in ENCODERS else loss_step(name, size)
+    before = resident("VmRSS")
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+    step()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < 5 and len(times) < 30):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times), resident("VmHWM") - before
+
+
+def resident(field: str) -> float:
+    with open("/proc/self/status", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith(field))
+    return int(line.split()[1]) / 1024
+
+
+def loss_step(name: str, size: int) -> Callable[[], Any]:
+    import numpy as np
+    import tensorflow as tf
+
+    import tfloss_ext
+
+    views = (2,) if name in (*OF_VIEWS, *WHOLE) else ()
+    x = tf.constant(np.random.default_rng(0).normal(size=(size, *views, WIDTH)).astype("float32"))
+    ids = tf.constant(np.arange(size, dtype="int32") // PER_ID)
+    loss = {WHOLE[0]: whole_info_nce, WHOLE[1]: whole_siglip}.get(name) or tfloss_ext.get(name)
+
+    @tf.function(autograph=False)
+    def step(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(ids, x)
+        return value, tape.gradient(value, x)
+
+    return lambda: step(x)[0].numpy()
+
+
+def whole_info_nce(_: Any, views: Any) -> Any:
+    import tensorflow as tf
+
+    x, y = tf.unstack(tf.math.l2_normalize(views, axis=-1), axis=1)
+    logits, own = tf.matmul(x, y, transpose_b=True) / 0.07, tf.range(tf.shape(x)[0])
+    both = (
+        tf.nn.sparse_softmax_cross_entropy_with_logits(own, logits),
+        tf.nn.sparse_softmax_cross_entropy_with_logits(own, tf.transpose(logits)),
+    )
+    return tf.reduce_mean(both)
+
+
+def whole_siglip(_: Any, views: Any) -> Any:
+    import tensorflow as tf
+
+    x, y = tf.unstack(tf.math.l2_normalize(views, axis=-1), axis=1)
+    logits, size = tf.matmul(x, y, transpose_b=True) * 10.0 - 10.0, tf.shape(x)[0]
+    costs = tf.nn.sigmoid_cross_entropy_with_logits(tf.eye(size), logits)
+    return tf.reduce_sum(costs) / tf.cast(size, "float32")
+
+
+def encoder_step(name: str, size: int) -> Callable[[], Any]:
+    import keras
+    import numpy as np
+    from keras import layers
+
+    import tfloss_ext
+
+    encoder = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu", padding="same"),
+            layers.Conv2D(32, 3, strides=2, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(WIDTH),
+        ]
+    )
+    tower = encoder if name == ENCODERS[0] else tfloss_ext.CachedEncoder(encoder, 256)
+    model = keras.Sequential([keras.Input((28, 28, 1)), tower])
+    model.compile("sgd", "sup_con")
+    x = np.random.default_rng(0).normal(size=(size, 28, 28, 1)).astype("float32")
+    ids = np.arange(size) // PER_ID
+    return lambda: model.train_on_batch(x, ids)
+
+
+if __name__ == "__main__":
+    main()
