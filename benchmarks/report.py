@@ -181,7 +181,7 @@ def batches(arguments: argparse.Namespace) -> list[str]:
     from batches import encoders, table
 
     return [
-        "Forward plus backward in a graph of B embeddings of 128 numbers, eight of each id or two views of each sample",
+        "Forward plus backward in a graph of B embeddings of 128 numbers, eight of each id or two views of a sample",
         "(`nt_xent` compares 2 B), and the peak of memory beyond what came before. `python benchmarks/batches.py` alone",
         "prints this. The whole matrix is the same loss as one writes it without blocks.",
         "",
