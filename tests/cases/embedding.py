@@ -84,8 +84,8 @@ def _circle(rng):
     ids, x = rng.integers(0, 4, 12), rng.normal(size=(12, 3))
     lone = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7])
     return [
-        Case("circle_loss", ids, x, couples=True),
-        Case("circle_loss", ids[:, None], x, {"gamma": 4.0, "margin": 0.2, "block_size": 5}, couples=True),
+        Case("circle_loss", ids, x, {"gamma": 4.0, "margin": 0.2}, couples=True),
+        Case("circle_loss", ids[:, None], x, {"block_size": 5}, couples=True),
         Case("circle_loss", lone, x, {"gamma": 4.0, "block_size": 1}, couples=True),
         Case("circle_loss", lone, x, {"gamma": 0.0}, couples=True),
         Case("circle_loss", np.arange(12), x, couples=True),
