@@ -77,11 +77,11 @@ def weighted(formula, block_size):
 
 
 def sizes_and_modes(sizes):
-    """All sizes as Python calls, one that does not fit the rows evenly in the other modes, the rest of these slowly."""
+    """All sizes as Python calls, and in the other modes among the slow tests."""
     return pytest.mark.parametrize(
         ("size", "mode"),
         [
-            pytest.param(size, mode, marks=() if mode == MODES[0] or size == 4 else pytest.mark.slow)
+            pytest.param(size, mode, marks=() if mode == MODES[0] else pytest.mark.slow)
             for size in sizes
             for mode in MODES
         ],

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import BACKEND, MODES, float64, to_numpy, value_and_gradient
+from support import BACKEND, MODES, SLOWLY_COMPILED, float64, to_numpy, value_and_gradient
 
 from tfloss_ext import InfoNCE, LogitScale, NTXent, SigLIP
 
@@ -60,14 +60,16 @@ def test_what_keras_makes_of_the_whole_matrix():
 
 
 @pytest.mark.parametrize(
-    ("size", "mode"),
+    ("loss", "size", "mode"),
     [
-        pytest.param(size, mode, marks=() if mode == MODES[0] or size == 4 else pytest.mark.slow)
+        pytest.param(loss, size, mode, marks=() if usual else pytest.mark.slow)
+        for loss in LOSSES
         for size in (1, 4, 5, 12, 13, 40)
         for mode in MODES
+        for usual in [size in (4, 12) if mode == MODES[0] else (size, loss) == (4, LOSSES[0])]
     ],
+    ids=str,
 )
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_blocks_give_what_the_whole_matrix_gives(loss, size, mode):
     views = np.random.default_rng(1).normal(size=(13, 2, 4)).astype("float32")
     weight = np.linspace(0.5, 2.0, 13)
@@ -103,7 +105,7 @@ def test_logits_of_what_has_no_weight_are_not_there(loss):
     assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("loss", [InfoNCE(), InfoNCE(temperature=0.01), NTXent(temperature=0.05)], ids=str)
 def test_perfect_views_cost_nothing(loss, mode):
     views = np.repeat(np.eye(8, dtype="float32")[:, None], 2, axis=1)
@@ -156,7 +158,7 @@ def test_a_scale_that_is_handed_along_is_one_over_the_temperature(loss, block_si
     np.testing.assert_allclose(gradient, expected[1], rtol=1e-4, atol=1e-5 * np.abs(expected[1]).max())
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "graph"])
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("initial", [5.0, 90.0])
 @pytest.mark.parametrize("loss", [InfoNCE, SigLIP, NTXent])
 def test_the_slope_of_the_scale(loss, initial, mode):
@@ -195,8 +197,15 @@ def test_a_bias_that_is_handed_along():
     assert to_numpy(SigLIP(temperature=None)(None, views)) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(("loss", "bias"), [(InfoNCE, None), (SigLIP, -5.0), (NTXent, None)])
-@pytest.mark.parametrize("form", ["pair", "stacked"])
+@pytest.mark.parametrize(
+    ("loss", "bias", "form"),
+    [
+        (SigLIP, -5.0, "pair"),
+        (InfoNCE, None, "stacked"),
+        *(pytest.param(loss, None, "pair", marks=pytest.mark.slow) for loss in (InfoNCE, NTXent)),
+        *(pytest.param(loss, None, "stacked", marks=pytest.mark.slow) for loss in (SigLIP, NTXent)),
+    ],
+)
 def test_a_scale_is_learned_saved_and_loaded(tmp_path, loss, bias, form):
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)

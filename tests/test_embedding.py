@@ -224,7 +224,7 @@ def test_each_view_is_an_anchor_of_sup_con():
         Triplet()(np.zeros(2), np.zeros((2, 2, 3)))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 def test_a_single_positive_that_leads_by_much_costs_sup_con_nothing(mode):
     rng, ids = np.random.default_rng(0), np.repeat(np.arange(8), 2)
     x = np.repeat(np.eye(8) * 2 - 1, 2, axis=0) * 3 + 1e-7 * rng.normal(size=(16, 8))
@@ -303,7 +303,7 @@ def test_n_pairs_by_hand():
     np.testing.assert_allclose(values_of(NPairs(), [4, 4, 6], z, np.array([1.0, 0, 1])), left * 3 / 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 def test_n_pairs_at_the_extremes(mode):
     ids = np.array([0, 1, 2, 2])
     for z in (1e4 * np.eye(4), -1e4 * np.eye(4), np.where(np.eye(4) > 0, 5.0, -np.inf), np.full((4, 4), 1e4)):

@@ -136,7 +136,7 @@ def test_a_shift_far_from_the_origin_costs_no_precision(loss, mode):
 # Little to see
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize(("samples", "constant"), [(3, 0.0), (3, 0.1), (1000, 0.1), (1000, -3.7e4)])
 def test_an_output_that_is_the_same_for_all_correlates_with_nothing(samples, constant, mode):
     x = views(samples, 2, 3)

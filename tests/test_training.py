@@ -40,7 +40,7 @@ def whole():
     return trained(model), model.get_weights()
 
 
-@pytest.mark.parametrize("chunk_size", [1, 5, 6, 12, 100])
+@pytest.mark.parametrize("chunk_size", [5, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 6, 12, 100))])
 def test_chunks_take_the_step_of_the_whole_batch(whole, chunk_size):
     model = two_towers(chunk_size)
     np.testing.assert_allclose(trained(model), whole[0], rtol=1e-6)

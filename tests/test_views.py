@@ -6,7 +6,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from cases import cases
+from cases import cases, of_each_family
 from keras import ops
 from support import BACKEND, to_numpy, value_and_gradient
 
@@ -124,8 +124,12 @@ def test_a_pair_of_symbols_gives_a_symbol(key):
 
 X = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
 UNUSED = {"pair": np.zeros(7)}
+# By its name a loss of each kind, and one as an instance; the rest among the slow tests.
 WAYS = [
-    pytest.param(key, named, id=f"{key}-{'string' if named else 'instance'}") for key in KEYS for named in (False, True)
+    pytest.param(key, named, id=f"{key}-{'string' if named else 'instance'}", marks=() if usual else pytest.mark.slow)
+    for key in KEYS
+    for named in (False, True)
+    for usual in [key in of_each_family() if named else key == "vicreg"]
 ]
 
 

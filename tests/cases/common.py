@@ -120,16 +120,16 @@ def of_each_family() -> set[str]:
 
 
 def every_case_in(modes: list[str], *, thin: bool = False) -> Any:
-    """Parametrizes over all cases in the first mode; in the others over one of each loss, the slow tests over some.
+    """Parametrizes over all cases in the first mode, and in the others over one of a loss of each family.
 
-    `thin` leaves most cases to the slow tests, and in the other modes all but one of each family.
+    The slow tests go over some of every loss there. `thin` leaves most cases of the first mode to them too.
     """
     found, families = [], of_each_family()
     for key in sorted(GENERATORS):
         for i, case in enumerate(cases(key)):
             found.append(_parameters(case, i, modes[0], thin))
             for mode in modes[1:]:
-                usual = i == 0 and (key in families or not thin)
+                usual = i == 0 and key in families
                 if usual or _thin(i):
                     marks = () if usual else pytest.mark.slow
                     found.append(pytest.param(case, mode, id=f"{case}-{mode}", marks=marks))
