@@ -208,7 +208,7 @@ def test_a_masked_sample_is_as_good_as_cut_out(case):
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
-@every_case()
+@every_case(thin=True)
 def test_weights_of_a_wrong_shape_raise(case):
     with pytest.raises(ValueError, match=r"Expected sample_weight to match .* Received: sample_weight.shape="):
         case.loss()(case.y_true, case.y_pred, np.ones(len(case.y_pred) + 1))
