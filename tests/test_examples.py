@@ -22,7 +22,7 @@ SETTINGS = {
     "custom_training_loop.py": "--epochs 1",
     "imbalanced_classification.py": "--epochs 1 --splits 1",
     "long_tailed_classification.py": "--epochs 1 --splits 1",
-    "metric_learning.py": "--epochs 1 --samples 128",
+    "metric_learning.py": "--steps 2 --seeds 1 --losses triplet proxy_anchor --out new/letters.png",
     "multi_output.py": "--epochs 1",
     "noisy_labels.py": "--epochs 1 --splits 1 --rates 0.4",
     "ordinal_ratings.py": "--epochs 1 --splits 1",
