@@ -31,6 +31,7 @@ SETTINGS = {
     "segmentation.py": "--epochs 1 --samples 16 --held-out 16 --out new/masks.png",
     "segmentation_study.py": "--epochs 1 --samples 16 --held-out 16 --seeds 1 --tables smooth",
     "self_supervised.py": "--steps 2 --seeds 1 --draws 1 --out new/views.png",
+    "two_towers.py": "--epochs 1 --seeds 1 --losses InfoNCE(temperature=None) --out new/halves.png",
 }
 # A title, then a rule, the names of the columns, a rule, at least two rows, a rule.
 TABLE = re.compile(r"^\S.*\n(-{10,})\n.+\n\1\n(.+\n){2,}\1$", re.MULTILINE)
