@@ -4,6 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, stdev
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean and, of several values, the standard deviation."""
+    return f"{fmean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

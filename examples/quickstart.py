@@ -52,7 +52,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from _data import Digits, Scenes, digits, retrieval, scenes
-from _table import show
+from _table import show, spread
 from matplotlib import patheffects
 from matplotlib.gridspec import SubplotSpec
 from sklearn.manifold import TSNE
@@ -253,11 +253,6 @@ def table(theirs: list[Measures], ours: list[Measures]) -> list[tuple[str, ...]]
         better = "ours" if np.all(gains > 0) else "Keras's" if np.all(gains < 0) else "tie"
         rows.append((name, OURS[name], what, spread(plain), spread(special), better))
     return rows
-
-
-def spread(values: np.ndarray) -> str:
-    """The mean and, of several values, the standard deviation."""
-    return f"{values.mean():.3f}" + (f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else "")
 
 
 def evaluate(path: Path, samples: int, seed: int) -> dict[str, float]:

@@ -22,7 +22,7 @@ SETTINGS = {
     "custom_training_loop.py": "--epochs 1",
     "imbalanced_classification.py": "--epochs 1 --splits 1",
     "long_tailed_classification.py": "--epochs 1 --splits 1",
-    "metric_learning.py": "--epochs 1 --samples 128",
+    "metric_learning.py": "--steps 2 --seeds 1 --losses triplet proxy_anchor --out new/letters.png",
     "multi_output.py": "--epochs 1",
     "noisy_labels.py": "--epochs 1 --splits 1 --rates 0.4",
     "ordinal_ratings.py": "--epochs 1 --splits 1",
@@ -30,6 +30,8 @@ SETTINGS = {
     "quickstart.py": "--epochs 1 --samples 128 --seeds 1 --out new/picture.png",
     "segmentation.py": "--epochs 1 --samples 16 --held-out 16 --out new/masks.png",
     "segmentation_study.py": "--epochs 1 --samples 16 --held-out 16 --seeds 1 --tables smooth",
+    "self_supervised.py": "--steps 2 --seeds 1 --draws 1 --out new/views.png",
+    "two_towers.py": "--epochs 1 --seeds 1 --losses InfoNCE(temperature=None) --out new/halves.png",
 }
 # A title, then a rule, the names of the columns, a rule, at least two rows, a rule.
 TABLE = re.compile(r"^\S.*\n(-{10,})\n.+\n\1\n(.+\n){2,}\1$", re.MULTILINE)
