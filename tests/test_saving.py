@@ -49,6 +49,7 @@ INPUTS = [
     (np.tile(IDS[:, None, None], (1, 3, 4)), probabilities(6, 3, 4, 3)),
     (np.tile(IDS[:, None, None], (1, 3, 4)) % 2, probabilities(6, 3, 4, 2)),
     (RNG.random((6, 1)).astype("float32"), probabilities(6, 2)),
+    (IDS, probabilities(6, 6)),
 ]
 # Values that differ from one another; a parameter takes the first that it allows and that is not its default.
 VALUES = [[0.3, 0.7, 0.5], [0.3, 0.7], 0.3, 0.7, 1.3, 1, 2, 30, True, False]

@@ -2,7 +2,7 @@
 """For every loss, targets and predictions that reach each of its paths. A loss without cases fails the suite."""
 
 from cases import boxes, classification, contrastive, embedding, margins, overlap, regression, selfsupervised
-from cases.common import GENERATORS, Case, cases, every_case, every_case_in, of_each_family, required
+from cases.common import GENERATORS, Case, cases, every_case, every_case_in, is_square, of_each_family, required
 
 __all__ = [
     "GENERATORS",
@@ -14,6 +14,7 @@ __all__ = [
     "embedding",
     "every_case",
     "every_case_in",
+    "is_square",
     "margins",
     "of_each_family",
     "overlap",

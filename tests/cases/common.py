@@ -90,6 +90,11 @@ def required(key: str) -> dict[str, Any]:
     }
 
 
+def is_square(key: str) -> bool:
+    """Whether a loss takes nothing but a matrix of the batch against itself."""
+    return all(case.square for case in cases(key))
+
+
 def _thin(position: int) -> bool:
     """Whether a case is one of those that run where every case would take too long."""
     return position % 5 == 0

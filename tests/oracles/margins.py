@@ -32,10 +32,8 @@ def _crossentropy(y, s, ignored, scale, with_margin):
                 for share, c in zip(y[place], s[place], strict=True)
             ]
             largest = max(z)
-            values[place] = sum(
-                share * (largest + np.log(sum(np.exp(other - largest) for other in z)) - own)
-                for share, own in zip(y[place], z, strict=True)
-            )
+            total = largest + np.log(sum(np.exp(other - largest) for other in z))
+            values[place] = sum(share * (total - own) for share, own in zip(y[place], z, strict=True))
     return values
 
 
