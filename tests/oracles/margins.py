@@ -40,7 +40,7 @@ def _crossentropy(y, s, ignored, scale, with_margin):
 @oracle("arcface")
 def arcface(y, s, *, margin=0.5, scale=64.0, ignore_class=None):
     def with_margin(cosine):
-        theta = np.arccos(cosine)
+        theta = np.arccos(np.clip(cosine, -1.0, 1.0))
         return np.cos(theta + margin) if theta + margin <= np.pi else cosine - margin * np.sin(margin)
 
     return _crossentropy(y, s, ignore_class, scale, with_margin)
