@@ -62,7 +62,7 @@ def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
         rounds, first = ops.cast(ops.max(count), "int32"), ops.cast(0, "int32")
         slots = min(FEW_POSITIVES, n) if isinstance(n, int) else ops.minimum(FEW_POSITIVES, n)
         _, places = ops.top_k(ops.where(positive, d, -float("inf")), slots)
-        near = ops.pad(_entries_at(d, places), ((0, 0), (0, 1)))  # As there may be none.
+        near = _entries_at(d, places)
         to_negatives = ops.where(negative, d, float("inf"))
         farthest = ops.max(ops.where(negative, d, 0.0), axis=1, keepdims=True)
 
@@ -88,11 +88,11 @@ def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
             return next_after(k, of_positives, of_all), of_positives, of_all
 
         def slope() -> Any:
-            start = first, ops.zeros_like(near[:, 1:]), ops.zeros_like(d)
+            start = first, ops.zeros_like(near), ops.zeros_like(d)
             _, of_positives, of_all = ops.while_loop(lambda k, *_: k < rounds, more_slope, start)
             return of_all + numerics.sums_at(of_positives, places, n)
 
-        _, total = ops.while_loop(lambda k, _: k < rounds, more_cost, (first, ops.zeros_like(d[:, 0])))
+        _, total = ops.while_loop(lambda k, _: k < rounds, more_cost, (first, ops.zeros_like(count)))
         return total, count, slope
 
     return rule
