@@ -9,7 +9,7 @@ from cases.common import Case, cases_of
 
 
 def _of(key, rng, *parameters, square=False):
-    views, unused = 4 * rng.normal(size=(7, 2, 3)), np.zeros(7)
+    views, unused = 20 * rng.normal(size=(7, 2, 3)), np.zeros(7)
     found = [Case(key, unused, views, more, couples=True) for more in parameters]
     found += [Case(key, unused, views, {"block_size": size}, couples=True) for size in (1, 4)]
     if square:
