@@ -14,6 +14,8 @@ import pytest
 from keras import ops
 from keras.src import losses as private
 
+from tfloss_ext import registry
+
 BACKEND = keras.backend.backend()
 VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])
 X, Y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
@@ -252,6 +254,29 @@ def test_the_mask_lies_where_this_package_reads_it():
     sequence = keras.layers.Masking()(np.array([[[1.0], [0.0]]], "float32"))
     assert numpy(get_keras_mask(sequence)).tolist() == [[True, False]]
     assert get_keras_mask(ops.ones((2, 1))) is None
+    assert numpy(registry.keras_mask(sequence)).tolist() == [[True, False]]
+
+
+def test_a_tensor_keeps_what_is_put_on_it_and_a_symbol_knows_that_it_is_one():
+    from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+    from keras.src.backend.common.tensor_attributes import get_tensor_attr, set_tensor_attr
+
+    seen = []
+
+    class Marked(keras.layers.Layer):
+        def call(self, x):
+            y = x * 1.0
+            set_tensor_attr(y, "_mark", 7)
+            seen.append((get_tensor_attr(y, "_mark"), get_tensor_attr(x, "_mark")))
+            return y
+
+    # Also where the tensors of JAX are tracers, which have no attributes.
+    model = keras.Sequential([keras.Input((2,)), Marked()])
+    model.predict(np.ones((1, 2)), verbose=0)
+    assert set(seen) == {(7, None)}
+    scopes = []
+    keras.src.backend.compute_output_spec(lambda x: scopes.append(in_symbolic_scope()) or x, keras.KerasTensor((2,)))
+    assert (set(scopes), in_symbolic_scope()) == ({True}, False)
 
 
 @pytest.mark.tensorflow
