@@ -127,13 +127,9 @@ class PairLoss(InBatchLoss):
         return shapes.flat_ids(y_true, y_pred), y_pred
 
     def call(self, y_true: Any, y_pred: Any, kept: Any = None) -> Any:
-        """The value of each sample; where `y_true` is None, its views alone belong together."""
         batch, views = ops.shape(y_pred)[0], y_pred.shape[1] if len(y_pred.shape) == 3 else 1
         kept = ops.ones((batch,), dtype="bool") if kept is None else kept
-        (columns, column_kept), start = self.gathered(y_pred, kept)
-        own = start + ops.arange(batch, dtype="int32")
-        ids = own if y_true is None else y_true
-        column_ids = self.gathered(ids)[0][0]
+        (columns, column_ids, column_kept), start = self.gathered(y_pred, y_true, kept)
 
         def each_view(tensor: Any) -> Any:
             return tensor if views == 1 else ops.repeat(tensor, views, axis=0)
@@ -144,7 +140,7 @@ class PairLoss(InBatchLoss):
         pairs = blocks.PairMatrix(
             flat(y_pred),
             flat(columns),
-            each_view(ids),
+            each_view(y_true),
             each_view(column_ids),
             own=start * views + ops.arange(batch * views, dtype="int32"),
             anchor_kept=each_view(kept),
