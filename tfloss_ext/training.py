@@ -24,8 +24,8 @@ class CachedEncoder(keras.layers.Layer):
 
     A loss that compares the samples of a batch needs the embeddings of all of them, but not what lies between these and
     the inputs. The forward pass keeps the embeddings alone; the backward pass runs each chunk again and differentiates
-    it there. The step is that of the whole batch, for a third more time. Outside training the encoder is called as it
-    is.
+    it there. The step is that of the whole batch, for one more forward pass. Outside training the encoder is called as
+    it is.
 
     Dropout and all else that draws random numbers draws the same ones in both runs. A layer that changes its state in
     each call, such as `BatchNormalization`, has no whole batch to see, and is refused.
@@ -132,7 +132,7 @@ class _Random:
     """On PyTorch, whose dropout may ask a generator that is no part of the encoder, its state before each chunk."""
 
     def __init__(self) -> None:
-        self.states: dict[int, Any] = {}
+        self.before: dict[int, Any] = {}
 
     @contextlib.contextmanager
     def of_chunk(self, number: Any) -> Iterator[None]:
@@ -142,14 +142,23 @@ class _Random:
             return
         import torch
 
-        number, now = int(number), torch.get_rng_state()
-        if number not in self.states:
-            self.states[number] = now
+        number, now = int(number), (torch.get_rng_state(), torch.cuda.get_rng_state_all())
+        if number not in self.before:
+            self.before[number] = now
             yield
             return
-        torch.set_rng_state(self.states[number])
-        yield
-        torch.set_rng_state(now)
+        _set_random(*self.before[number])
+        try:
+            yield
+        finally:
+            _set_random(*now)
+
+
+def _set_random(of_cpu: Any, of_gpus: Any) -> None:
+    import torch
+
+    torch.set_rng_state(of_cpu)
+    torch.cuda.set_rng_state_all(of_gpus)
 
 
 def _or_first(rows: Any, real: Any) -> Any:
