@@ -1843,7 +1843,7 @@ class _ContrastiveLoss(ViewsLoss, _InBatchLoss):
     def scale(self) -> Any: ...
     @property
     def bounded(self) -> bool: ...
-    def others(
+    def over_others(
         self,
         kernel: Kernel,
         x: Any,

@@ -14,7 +14,7 @@ from tfloss_ext.pairing import InBatchLoss, ViewsLoss
 from tfloss_ext.parameters import flag, number
 
 # What is no pair: its exponential is 0.
-_NEVER = -1e9
+_NEVER = -numerics.CERTAIN
 # Sums of the exponentials of numbers up to this are finite, and no exponential of one down to minus this is 0.
 _LARGEST = 70.0
 
@@ -66,7 +66,9 @@ class ContrastiveLoss(ViewsLoss, InBatchLoss):
         """Whether it is known beforehand that exponentials of logits neither overflow nor vanish."""
         return isinstance(self.scale, float) and self.scale <= _LARGEST
 
-    def others(self, kernel: Kernel, x: Any, y: Any, kept: Any, *of_columns: Any, views: int = 1) -> tuple[Any, Any]:
+    def over_others(
+        self, kernel: Kernel, x: Any, y: Any, kept: Any, *of_columns: Any, views: int = 1
+    ) -> tuple[Any, Any]:
         """`blocks.over_products` of the logits of own x and the y of all replicas, but those of one sample.
 
         x and y hold one view, or `views` of them, one below the other, of the samples of which `kept` says which count.
@@ -88,8 +90,9 @@ class ContrastiveLoss(ViewsLoss, InBatchLoss):
 
     def reach(self, s: Any, others: Any) -> tuple[Any, None]:
         """A kernel: the logarithm of the sum of the others' exponentials, of each row."""
-        s = ops.where(others, s, _NEVER)
-        return _log(ops.sum(ops.exp(s), axis=1)) if self.bounded else ops.logsumexp(s, axis=1), None
+        if not self.bounded:
+            return sum(numerics.logsumexp(s, others)), None
+        return _log(ops.sum(ops.exp(ops.where(others, s, _NEVER)), axis=1)), None
 
 
 class NTXent(ContrastiveLoss, key="nt_xent"):
@@ -117,7 +120,7 @@ class NTXent(ContrastiveLoss, key="nt_xent"):
 
     def of_views(self, x: Any, y: Any, kept: Any) -> Any:
         both = ops.concatenate([x, y], axis=0)
-        others, _ = self.others(self.reach, both, both, kept, views=2)
+        others, _ = self.over_others(self.reach, both, both, kept, views=2)
         costs = numerics.softplus(ops.reshape(others, (2, -1)) - _products(x, y))
         return 0.5 * ops.sum(costs, axis=0)
 
@@ -173,13 +176,13 @@ class InfoNCE(MatrixLoss, key="info_nce", aliases=("clip",)):
     symmetric: bool = flag(default=True, doc="Compare in both directions; else only along the rows.")
 
     def of_logits(self, z: Any, others: Any, kept: Any) -> Any:
-        z_others = ops.where(others, z, _NEVER)
-        columns = ops.logsumexp(z_others, axis=0) if self.symmetric else None
-        return self._costs(ops.logsumexp(z_others, axis=1), columns, ops.diagonal(z))
+        rows = sum(numerics.logsumexp(z, others))
+        columns = sum(numerics.logsumexp(ops.transpose(z), ops.transpose(others))) if self.symmetric else None
+        return self._costs(rows, columns, ops.diagonal(z))
 
     def of_views(self, x: Any, y: Any, kept: Any) -> Any:
         if not self.symmetric:
-            return self._costs(self.others(self.reach, x, y, kept)[0], None, _products(x, y))
+            return self._costs(self.over_others(self.reach, x, y, kept)[0], None, _products(x, y))
         (top,), start = self.gathered(self._tops(x, y, kept))
 
         def both_ways(s: Any, others: Any, top: Any) -> tuple[Any, Any]:
@@ -188,7 +191,7 @@ class InfoNCE(MatrixLoss, key="info_nce", aliases=("clip",)):
                 return _log(ops.sum(terms, axis=1)), _over_rows(terms)
             return self.reach(s, others)[0], _over_rows(ops.exp(ops.where(others, s - top, _NEVER)))
 
-        rows, sums = self.others(both_ways, x, y, kept, top)
+        rows, sums = self.over_others(both_ways, x, y, kept, top)
         columns = _log(replicas.total(sums) if self.cross_replica else sums) + top
         return self._costs(rows, columns[start : start + ops.shape(x)[0]], _products(x, y))
 
@@ -197,7 +200,9 @@ class InfoNCE(MatrixLoss, key="info_nce", aliases=("clip",)):
         x, y = ops.stop_gradient(x), ops.stop_gradient(y)
 
         def largest() -> Any:
-            return self.others(lambda s, others: (ops.max(ops.where(others, s, _NEVER), axis=1), None), y, x, kept)[0]
+            return self.over_others(
+                lambda s, others: (ops.max(ops.where(others, s, _NEVER), axis=1), None), y, x, kept
+            )[0]
 
         def none() -> Any:
             return ops.zeros_like(y[:, 0])
@@ -242,7 +247,7 @@ class SigLIP(MatrixLoss, key="siglip"):
     def of_views(self, x: Any, y: Any, kept: Any) -> Any:
         handed = self.handed.get("bias") if self.temperature is None else None
         bias = ops.reshape(ops.cast(self.bias if handed is None else handed, x.dtype), (1,))
-        rows, _ = self.others(lambda s, others, bias: self._costs(s + bias, others), x, y, kept, bias)
+        rows, _ = self.over_others(lambda s, others, bias: self._costs(s + bias, others), x, y, kept, bias)
         return rows + numerics.softplus(-(_products(x, y) + bias))
 
     def _costs(self, z: Any, others: Any) -> tuple[Any, None]:
