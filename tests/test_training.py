@@ -112,6 +112,23 @@ def test_layers_below_are_trained_too():
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+class Direction(layers.Layer):
+    """Of length 1; nothing has none."""
+
+    def call(self, x):
+        return x / keras.ops.sqrt(keras.ops.sum(keras.ops.square(x), axis=-1, keepdims=True))
+
+
+def test_a_chunk_that_is_not_full_asks_for_nothing_of_nothing():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((6,)), CachedEncoder(keras.Sequential([keras.Input((6,)), Direction(), layers.Dense(4)]), 4)]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "triplet")
+    model.fit(IMAGES[:11], np.arange(11) % 3, batch_size=11, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
 def test_dropout_draws_the_same_in_both_runs_and_others_in_each_chunk_and_step():
     keras.utils.set_random_seed(1)
     one = layers.Dense(1, use_bias=False, kernel_initializer="ones")
