@@ -505,7 +505,7 @@ def test_every_reduction_trains_as_keras_reduces(reduction):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("way", [{"jit_compile": True}, {"jit_compile": False}], ids=["xla", "graph"])
-@pytest.mark.parametrize("key", ["focal", "dice_loss", "triplet"])
+@pytest.mark.parametrize("key", ["focal", "dice_loss", pytest.param("triplet", marks=pytest.mark.slow)])
 def test_a_graph_and_xla_update_like_eager(key, way):
     y, shape, activation = inputs_of(key)
     eager = model_for(key, y, shape, activation)

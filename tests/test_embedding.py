@@ -61,7 +61,7 @@ def test_semi_hard_is_that_of_tensorflow_addons(mode):
     np.testing.assert_allclose(gradient[1:6, 0], column, atol=1e-7)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 def test_equal_distances_are_treated_as_by_tensorflow_addons(mode):
     x = np.array([5, 2, 3, 2, 5, 5, 3, 5, 0, 2, 2, 0, 4, 2, 0, 1, 4, 4, 2, 3, 3, 3, 4, 0], "float32")[:, None]
     value, gradient = value_and_gradient(Triplet(margin=0.9), np.arange(24) % 4, x, mode=mode)
@@ -70,7 +70,10 @@ def test_equal_distances_are_treated_as_by_tensorflow_addons(mode):
     np.testing.assert_allclose(gradient[:6, 0], expected, atol=1e-7)
 
 
-@pytest.mark.parametrize(("mode", "block_size"), [(MODES[0], 1), (MODES[0], 40), (MODES[0], 100), (MODES[-1], 7)])
+@pytest.mark.parametrize(
+    ("mode", "block_size"),
+    [(MODES[0], 1), (MODES[0], 40), (MODES[0], 100), pytest.param(MODES[-1], 7, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("mining", ["semi_hard", "hard", "all"])
 def test_blocks_change_nothing(mode, mining, block_size):
     x, ids = np.random.default_rng(1).normal(size=(40, 5)).astype("float32"), np.arange(40) % 7
