@@ -392,8 +392,7 @@ def wrong_of(file: tuple[str, str, str], saved: Saved | str) -> str:
     return str({part: found.get(part) for part, is_right in right.items() if not is_right} or "")
 
 
-# Each loss in the files of Keras in every run, and in the old ones where it is one of its family; the slow tests hold the
-# rest of these.
+# Each loss in the files of Keras in every run, and in the old ones one of each family; the slow tests hold the rest.
 USUAL = [file for file in FILES if file[2] == "keras" or file[1] in of_each_family()]
 
 
