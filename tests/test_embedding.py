@@ -174,17 +174,19 @@ def test_shapes_that_do_not_fit_raise(loss, y, shape):
 
 @pytest.mark.parametrize("mode", SLOWLY_COMPILED)
 @pytest.mark.parametrize("soft_margin", [False, True])
-def test_semi_hard_is_the_same_by_rounds_and_by_sorting(monkeypatch, mode, soft_margin):
+def test_semi_hard_is_the_same_for_few_positives_and_for_many(monkeypatch, mode, soft_margin):
     from tfloss_ext import mining
 
     rng = np.random.default_rng(1)
     x, ids = rng.integers(0, 4, (30, 3)).astype("float32"), np.arange(30) % 4
     results = []
-    for few in (1, 100):
+    for few, many in ((100, 100), (1, 100), (1, 1)):
         monkeypatch.setattr(mining, "FEW_POSITIVES", few)
+        monkeypatch.setattr(mining, "MANY_POSITIVES", many)
         results.append(value_and_gradient(Triplet(soft_margin=soft_margin), ids, x, mode=mode))
-    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-6)
-    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-5, atol=1e-7)
+    for value, gradient in results[1:]:
+        np.testing.assert_allclose(value, results[0][0], rtol=1e-6)
+        np.testing.assert_allclose(gradient, results[0][1], rtol=1e-5, atol=1e-7)
 
 
 # Embeddings placed by angle

@@ -20,8 +20,8 @@ from tfloss_ext.blocks import Kernel, next_after
 
 Rule = Callable[[Any, Any, Any], tuple[Any, Any, Callable[[], Any]]]
 
-# Up to this many positives of an anchor, a round for each is faster than sorting.
-FEW_POSITIVES = 16
+# Up to so many positives of an anchor a round for each is the fastest, up to so many the gaps between a few of them.
+FEW_POSITIVES, MANY_POSITIVES = 6, 64
 
 
 def _with_slope(rule: Rule, soft: bool) -> Kernel:
@@ -41,15 +41,17 @@ def _with_slope(rule: Rule, soft: bool) -> Kernel:
 
 def semi_hard(margin: float, soft: bool) -> Kernel:
     """Each positive pair against the nearest negative farther than it, else the farthest negative."""
-    by_rounds, by_sorting = _semi_hard_by_rounds(margin, soft), _semi_hard_by_sorting(margin, soft)
+    by_gaps = functools.partial(_semi_hard_by_gaps, margin, soft)
+    rules = _semi_hard_by_rounds(margin, soft), by_gaps(MANY_POSITIVES), by_gaps(None)
 
     def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
         positive = positive & ops.any(negative, axis=1, keepdims=True)
         count = _count(positive, d)
+        most = ops.max(count)
+        which = ops.cast(most > FEW_POSITIVES, "int32") + ops.cast(most > MANY_POSITIVES, "int32")
 
         def found(what: Callable[[Any], Any]) -> Any:
-            branches = (lambda rule=rule: what(rule(d, positive, negative)) for rule in (by_rounds, by_sorting))
-            return ops.cond(ops.max(count) <= FEW_POSITIVES, *branches)
+            return ops.switch(which, [lambda rule=rule: what(rule(d, positive, negative)) for rule in rules])
 
         return found(lambda result: result[0]), count, lambda: found(lambda result: result[2]())
 
@@ -60,7 +62,7 @@ def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
     def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
         count, n = _count(positive, d), ops.shape(d)[1]
         rounds, first = ops.cast(ops.max(count), "int32"), ops.cast(0, "int32")
-        slots = min(FEW_POSITIVES, n) if isinstance(n, int) else ops.minimum(FEW_POSITIVES, n)
+        slots = _at_most(FEW_POSITIVES, n)
         _, places = ops.top_k(ops.where(positive, d, -float("inf")), slots)
         near = _entries_at(d, places)
         to_negatives = ops.where(negative, d, float("inf"))
@@ -98,6 +100,44 @@ def _semi_hard_by_rounds(margin: float, soft: bool) -> Rule:
     return rule
 
 
+def _semi_hard_by_gaps(margin: float, soft: bool, most: int | None) -> Rule:
+    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
+        count, n = _count(positive, d), ops.shape(d)[1]
+        slots = n if most is None else _at_most(most, n)
+        nearest_first, places = ops.top_k(ops.where(positive, -d, -float("inf")), slots)
+        there = ops.arange(slots, dtype=d.dtype) < ops.expand_dims(count, 1)
+        # Between one positive and the next, the nearest negative is the one that those before it are held against.
+        gap = numerics.searchsorted(-nearest_first, d)
+        first = numerics.least_at(ops.where(negative, d, float("inf")), gap, slots + 1)
+        filled = ops.cumsum(ops.cast(ops.isfinite(first), "int32"), axis=1)
+        partner = numerics.searchsorted(filled, filled[:, :-1] + 1)  # The next gap with a negative, or beyond them all.
+        farthest = ops.max(ops.where(negative, d, 0.0), axis=1, keepdims=True)
+
+        def nearest() -> tuple[Any, Any]:
+            """Which negatives are the nearest of their gap, and how many there are in each."""
+            hit = negative & ops.equal(d, _entries_at(first, gap))
+            return hit, numerics.at_least(numerics.sums_at(ops.cast(hit, d.dtype), gap, slots + 1), 1.0)
+
+        def slope() -> Any:
+            of_pair = ops.where(there, _cost_and_slope(z, soft)[1], 0.0)
+            of_partner = numerics.sums_at(of_pair, partner, slots + 2)
+            hit, equals = nearest()
+            of_nearest = ops.where(hit, _entries_at(of_partner[:, :-1] / equals, gap), 0.0)
+            of_farthest = of_partner[:, -1:] * _equal_shares(negative & ops.equal(d, farthest), d)
+            return numerics.sums_at(of_pair, places, n) - of_nearest - of_farthest
+
+        near, far = -nearest_first, ops.where(ops.isfinite(first), first, 0.0)
+        if soft:
+            # Of what is sorted there is no second derivative.
+            hit, equals = nearest()
+            near, far = _entries_at(d, places), numerics.sums_at(ops.where(hit, d, 0.0), gap, slots + 1) / equals
+        far = _entries_at(ops.concatenate([far, farthest], axis=1), partner)
+        z = ops.where(there, near - far, 0.0) + (0.0 if soft else margin)
+        return ops.sum(ops.where(there, _cost_and_slope(z, soft)[0], 0.0), axis=1), count, slope
+
+    return rule
+
+
 def _over_positives(d: Any, positive: Any, step: Callable[[Any], tuple[Any, Any]]) -> tuple[Any, Any]:
     """The sums of the (b,) and (b, n) that `step` gives for each anchor's first positive, the second, and so on."""
     number = ops.where(positive, ops.cumsum(ops.cast(positive, "int32"), axis=1), 0)
@@ -112,29 +152,6 @@ def _over_positives(d: Any, positive: Any, step: Callable[[Any], tuple[Any, Any]
     state = (ops.cast(1, "int32"), ops.sum(slope, axis=1), slope)
     _, total, slope = ops.while_loop(lambda k, *_: k <= rounds, body, state)
     return total, slope
-
-
-def _semi_hard_by_sorting(margin: float, soft: bool) -> Rule:
-    def rule(d: Any, positive: Any, negative: Any) -> tuple[Any, Any, Callable[[], Any]]:
-        # Farthest first, the positive before its equals: the negatives met so far are those strictly farther.
-        sorted_d, positive, negative, order = _farthest_first(d, first=positive, second=negative)
-        # Of what the sort gives there is no second derivative.
-        d = ops.where(positive | negative, _entries_at(d, order), 0.0) if soft else sorted_d
-        again = ops.pad(negative[:, :-1] & ops.equal(d[:, 1:], d[:, :-1]), ((0, 0), (1, 0)))
-        new = negative & ~again
-        met = ops.maximum(ops.cumsum(ops.cast(new, "int32"), axis=1) - 1, 0)
-        nearest = _entries_at(_sums_at(ops.where(new, d, 0.0), met), met)
-        cost, of_pair = _cost_and_slope(d - nearest + (0.0 if soft else margin), soft)
-
-        def slope() -> Any:
-            own = ops.where(positive, of_pair, 0.0)
-            # Equal negatives share the slope: it does not depend on the order of the samples.
-            share = _sums_at(own, met) / numerics.at_least(_sums_at(ops.cast(negative, d.dtype), met), 1.0)
-            return _sums_at(own - ops.where(negative, _entries_at(share, met), 0.0), order)
-
-        return ops.sum(ops.where(positive, cost, 0.0), axis=1), _count(positive, d), slope
-
-    return rule
 
 
 def hard(margin: float, soft: bool) -> Kernel:
@@ -197,6 +214,10 @@ def _cost_and_slope(z: Any, soft: bool) -> tuple[Any, Any]:
 def _equal_shares(mask: Any, like: Any) -> Any:
     mask = ops.cast(mask, like.dtype)
     return mask / numerics.at_least(ops.sum(mask, axis=1, keepdims=True), 1.0)
+
+
+def _at_most(bound: int, n: Any) -> Any:
+    return min(bound, n) if isinstance(n, int) else ops.minimum(bound, n)
 
 
 def _count(mask: Any, like: Any) -> Any:

@@ -264,6 +264,32 @@ def sums_at(values: Any, index: Any, width: Any) -> Any:
     return ops.reshape(segment_sum(ops.reshape(values, (-1,)), places, b * width), (b, width))
 
 
+def least_at(values: Any, index: Any, width: Any) -> Any:
+    """A matrix `(b, width)` of the least of the values at [row, index[row, j]], inf where there is none."""
+    b, places = ops.shape(values)[0], ops.reshape(flat_index(index, width), (-1,))
+    values = ops.reshape(values, (-1,))
+    if keras.backend.backend() == "torch":
+        least = values.new_full((b * width,), math.inf).scatter_reduce(0, places.long(), values, "amin")
+    else:
+        least = -ops.segment_max(-values, places, b * width)
+        least = ops.where(least < 3e38, least, math.inf)  # TensorFlow has the largest float there.
+    return ops.reshape(least, (b, width))
+
+
+def searchsorted(ascending: Any, values: Any) -> Any:
+    """How many of the numbers `(b, k)` in each row are less than each of the values `(b, n)` there."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.searchsorted(ascending, values)
+    if backend == "torch":
+        import torch
+
+        return torch.searchsorted(ascending.contiguous(), values.contiguous(), out_int32=True)
+    return ops.vectorized_map(lambda row: ops.searchsorted(*row), (ascending, values))
+
+
 def long_sum(x: Any) -> Any:
     """The sum over the second axis, which may be long.
 
