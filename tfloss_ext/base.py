@@ -65,6 +65,7 @@ class Loss(Declared):
 
     couples = False  # Whether a value depends on other samples than its own.
     fuses = True  # Whether XLA makes it faster over large arrays, as `benchmarks/report.py --parts passes` measures.
+    asks_replicas = False  # Whether it looks at the samples of other replicas.
     _slices = False  # Whether `call` takes slices of large arrays by itself.
 
     @property

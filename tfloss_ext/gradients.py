@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from tfloss_ext import registry
+from tfloss_ext import registry, replicas
 
 # Elements per slice of a large array: 1 MiB of float32.
 SLICE_ELEMENTS = 2**18
@@ -374,7 +374,7 @@ def _may_compile(loss: Any, y_pred: Any, data: tuple[Any, ...]) -> bool:
     import tensorflow as tf
 
     own = type(loss).__module__.split(".")[0] == registry.PACKAGE
-    if not (own and loss.fuses and isinstance(y_pred, tf.Tensor)):
+    if not (own and loss.fuses and isinstance(y_pred, tf.Tensor)) or (loss.asks_replicas and replicas.count() > 1):
         return False
     size, eager = y_pred.shape.num_elements(), tf.executing_eagerly()
     if any(tensor is not None and tensor.shape.rank is None for tensor in (y_pred, *data)):

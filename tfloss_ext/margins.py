@@ -163,9 +163,9 @@ class SoftTriple(MarginLoss, key="soft_triple"):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         cosine = numerics.certain(y_pred)
-        # A plain softmax would warn where there is one centre.
-        weight = ops.exp(ops.log_softmax(cosine / self.gamma, axis=1))
-        similarity = ops.sum(weight * cosine, axis=1)
+        largest = ops.stop_gradient(ops.max(cosine, axis=1, keepdims=True))
+        weight = ops.exp((cosine - largest) / self.gamma)
+        similarity = ops.sum(weight * cosine, axis=1) / ops.sum(weight, axis=1)
         return super().call(ops.squeeze(y_true, 1), similarity)
 
 
@@ -198,7 +198,7 @@ class ProxyAnchor(BatchLoss, ClassLoss, key="proxy_anchor"):
     predictions = "cosines"
     use = "metric learning that converges fast, in large batches"
     takes_ids = True
-    fuses = False  # It asks other replicas.
+    asks_replicas = True
 
     margin: float = number(default=0.1, at_least=0, doc="In units of the cosine.")
     alpha: float = number(default=32.0, at_least=0, doc="What the cosines are multiplied with.")

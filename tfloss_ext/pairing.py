@@ -62,7 +62,8 @@ class ViewsLoss(EmbeddingLoss):
 class InBatchLoss(BatchLoss, EmbeddingLoss):
     """The family of losses that compare each sample with the others of its batch, and of every replica's."""
 
-    fuses = False  # It asks other replicas, and goes by blocks and sorts.
+    fuses = False  # It goes by blocks and sorts.
+    asks_replicas = True
 
     cross_replica: bool = flag(
         default=True, kw_only=True, doc="Where there are several replicas, compare with the samples of every one."

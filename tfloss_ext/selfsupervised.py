@@ -50,7 +50,7 @@ class MomentsLoss(BatchLoss, ViewsLoss):
     them, whatever their rounding, have a variance of exactly 0.
     """
 
-    fuses = False  # It asks other replicas.
+    asks_replicas = True
 
     @hook
     def cost(self, views: Any, centred: Any, squares: Any, count: Any) -> Any:
@@ -70,13 +70,13 @@ class MomentsLoss(BatchLoss, ViewsLoss):
         mask = ops.reshape(kept, (-1, 1, 1))
 
         def mean(x: Any) -> Any:
-            return numerics.ratio(replicas.total(ops.sum(x * mask, axis=0)), count)
+            return numerics.ratio(sum_over_all(x * mask), count)
 
         middle = mean(y_pred)
         centred = y_pred - middle
         # A mean is rounded, and off by as much as embeddings far from the origin vary.
         centred = (centred - ops.stop_gradient(mean(centred))) * mask
-        squares = replicas.total(ops.sum(ops.square(centred), axis=0))
+        squares = sum_over_all(ops.square(centred))
         rounding = 4.0 * float(np.finfo(self.compute_dtype).eps) * middle
         varies = squares > count * ops.square(rounding)
         centred, squares = ops.where(varies, centred, 0.0), ops.where(varies, squares, 0.0)
@@ -116,7 +116,7 @@ class BarlowTwins(MomentsLoss, key="barlow_twins"):
         units = numerics.ratio(centred, numerics.root(squares))
         one, other = units[:, 0], units[:, 1]
         # Not the diagonal of what follows: products of matrices have few digits on some GPUs.
-        same = replicas.total(ops.sum(one * other, axis=0))
+        same = sum_over_all(one * other)
         across = replicas.total(ops.transpose(one) @ other)
         cost = ops.sum(ops.square(1.0 - same)) + self.redundancy * ops.sum(squares_off_the_diagonal(across))
         return ops.where(count > 1, cost, 0.0)
@@ -164,6 +164,11 @@ class VICReg(MomentsLoss, key="vicreg"):
         covariances = replicas.total(ops.transpose(centred) @ centred) / freedom
         c = numerics.mean(squares_off_the_diagonal(covariances))
         return 0.5 * self.variance * v + self.covariance * c
+
+
+def sum_over_all(x: Any) -> Any:
+    """The sum over the samples of every replica."""
+    return replicas.total(ops.squeeze(numerics.long_sum(ops.expand_dims(x, 0)), 0))
 
 
 def squares_off_the_diagonal(matrix: Any) -> Any:
