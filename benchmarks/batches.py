@@ -11,12 +11,14 @@ whole matrix, as one writes it without blocks, stands beside the losses of two v
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,6 +36,10 @@ OF_IDS = (
 )
 WHOLE = ("info_nce, the whole matrix", "siglip, the whole matrix")
 ENCODERS = ("encoder of 4096, whole", "encoder of 4096, in chunks of 256")
+# What `embedding_peers.py` times, and with which it begins: cosines with centres that are learned along.
+BATCH_BESIDE_PEERS = 1024
+MORE_OF_VIEWS = ("barlow_twins", "vicreg", "negative_cosine")
+SUB_CENTERS = {"arcface": 1, "cosface": 1, "proxy_anchor": 1, "soft_triple": 10}
 # Beyond these a step takes minutes, or more memory than most machines have.
 LARGEST = {"nt_xent": 8192, "lifted_structure": 8192, WHOLE[0]: 8192, WHOLE[1]: 8192}
 
@@ -75,6 +81,23 @@ def encoders() -> list[str]:
     return lines
 
 
+def beside_peers(python: str) -> list[str]:
+    """Milliseconds of each loss at one size beside those of other packages, which `python` has, of the same run."""
+    from timing import race
+
+    script = Path(__file__).with_name("embedding_peers.py")
+    run = subprocess.run([python, str(script)], check=True, stdout=subprocess.PIPE, text=True)
+    lines = ["| loss | package | its ms | ours ms, graph | ours ms, XLA | times as fast |", "|---|---|---|---|---|---|"]
+    for name, theirs in json.loads(run.stdout).items():
+        make = head_step if name in SUB_CENTERS else loss_step
+        graph, compiled = race([make(name, BATCH_BESIDE_PEERS, xla) for xla in (False, True)])
+        for package, milliseconds in theirs.items():
+            cells = f"{milliseconds:.1f} | {graph:.1f} | {compiled:.1f} | **{milliseconds / graph:.2f}**"
+            lines.append(f"| {name} | {package} | {cells} |")
+            print(lines[-1], file=sys.stderr, flush=True)
+    return lines
+
+
 def in_its_own_process(name: str, size: int) -> tuple[float, float]:
     command = [sys.executable, __file__, "--measure", name, str(size)]
     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -103,18 +126,15 @@ def resident(field: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def loss_step(name: str, size: int) -> Callable[[], Any]:
-    import numpy as np
+def loss_step(name: str, size: int, xla: bool = False) -> Callable[[], Any]:
     import tensorflow as tf
 
     import tfloss_ext
 
-    views = (2,) if name in (*OF_VIEWS, *WHOLE) else ()
-    x = tf.constant(np.random.default_rng(0).normal(size=(size, *views, WIDTH)).astype("float32"))
-    ids = tf.constant(np.arange(size, dtype="int32") // PER_ID)
     loss = {WHOLE[0]: whole_info_nce, WHOLE[1]: whole_siglip}.get(name) or tfloss_ext.get(name)
+    ids, x = embeddings(size, 2 if name in (*OF_VIEWS, *MORE_OF_VIEWS, *WHOLE) else None)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=xla)
     def step(x: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -122,6 +142,37 @@ def loss_step(name: str, size: int) -> Callable[[], Any]:
         return value, tape.gradient(value, x)
 
     return lambda: step(x)[0].numpy()
+
+
+def head_step(name: str, size: int, xla: bool = False) -> Callable[[], Any]:
+    """With the gradient of the centres."""
+    import tensorflow as tf
+
+    import tfloss_ext
+
+    loss, several = tfloss_ext.get(name), name == "soft_triple"
+    head = tfloss_ext.CosineHead(size // PER_ID, SUB_CENTERS[name], pool=not several)
+    ids, x = embeddings(size)
+    head.build(x.shape)
+
+    @tf.function(autograph=False, jit_compile=xla)
+    def step(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(ids, head(x))
+        return value, tape.gradient(value, [x, head.kernel.value])
+
+    return lambda: step(x)[0].numpy()
+
+
+def embeddings(size: int, views: int | None = None) -> tuple[Any, Any]:
+    """Ids, and one embedding of each or several."""
+    import numpy as np
+    import tensorflow as tf
+
+    shape = (size, WIDTH) if views is None else (size, views, WIDTH)
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    return tf.constant(np.arange(size, dtype="int32") // PER_ID), tf.constant(x)
 
 
 def whole_info_nce(_: Any, views: Any) -> Any:

@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--memory-of", nargs=3, metavar=("WORK", "WHO", "XLA"), help="measure this alone, and print it")
     parser.add_argument("--peers", metavar="PYTHON", help="that of an environment made as peers.py says")
+    parser.add_argument("--embedding-peers", metavar="PYTHON", help="that of one made as embedding_peers.py says")
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
     if arguments.memory_of:
@@ -53,7 +54,7 @@ def main() -> None:
 
     page = sections(arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else "")
     for part in arguments.parts:
-        if part != "peers" or arguments.peers:
+        if part not in NEEDS or getattr(arguments, NEEDS[part]):
             title, measure = PARTS[part]
             page[title] = [f"Measured with version {tfloss_ext.__version__}.", "", *measure(arguments)]
     in_order = [title for title, _ in PARTS.values() if title in page]
@@ -215,12 +216,30 @@ def beside_peers(arguments: argparse.Namespace) -> list[str]:
     return lines
 
 
+def embeddings_beside_peers(arguments: argparse.Namespace) -> list[str]:
+    """The figures of losses over embeddings from their own environment, beside ours."""
+    from batches import beside_peers
+
+    return [
+        "Forward plus backward of 1,024 embeddings of 128 numbers, eight of each id, or of two views of 1,024 samples;",
+        "the others by `benchmarks/embedding_peers.py` on PyTorch in an environment of its own in the same run. Those",
+        "with centres that are learned have these within them, as ours have `CosineHead` before them; miners are timed",
+        "along. Times as fast is of the graph.",
+        "",
+        *beside_peers(arguments.embedding_peers),
+    ]
+
+
+# The environments that parts need.
+NEEDS = {"peers": "peers", "embedding_peers": "embedding_peers"}
+
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], list[str]]]] = {
     "shapes": ("Over the shapes people use", over_shapes),
     "losses": ("Every loss, with its floor and memory", every_loss),
     "passes": ("With and without the compiled pass", passes),
     "batches": ("Batches of embeddings", batches),
     "peers": ("Beside others on PyTorch", beside_peers),
+    "embedding_peers": ("Embeddings beside others on PyTorch", embeddings_beside_peers),
 }
 
 
