@@ -20,9 +20,11 @@ from tfloss_ext.classification import (
     Varifocal,
     WeightedKappa,
 )
+from tfloss_ext.compose import LossMetric, LossSum, weighted_sum, wrap
 from tfloss_ext.contrastive import InfoNCE, NTXent, SigLIP
 from tfloss_ext.embedding import Circle, Contrastive, LiftedStructure, MultiSimilarity, NPairs, SupCon, Triplet
 from tfloss_ext.gradients import set_compiled
+from tfloss_ext.hardest import HardExamples
 from tfloss_ext.layers import CosineHead, LogitScale
 from tfloss_ext.margins import ArcFace, CosFace, ProxyAnchor, SoftTriple
 from tfloss_ext.morphology import signed_distance_map
@@ -92,6 +94,7 @@ __all__ = [
     "GeneralRobust",
     "GeneralizedCrossentropy",
     "GeneralizedDice",
+    "HardExamples",
     "InfoNCE",
     "IoU",
     "Jaccard",
@@ -100,6 +103,8 @@ __all__ = [
     "LogitAdjusted",
     "LogitScale",
     "Loss",
+    "LossMetric",
+    "LossSum",
     "Lovasz",
     "MultiSimilarity",
     "NPairs",
@@ -135,7 +140,9 @@ __all__ = [
     "numbers",
     "set_compiled",
     "signed_distance_map",
+    "weighted_sum",
     "whole",
+    "wrap",
 ]
 
 

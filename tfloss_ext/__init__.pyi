@@ -11,6 +11,7 @@ from tfloss_ext import blocks, screening
 from tfloss_ext.blocks import Kernel
 from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
+from tfloss_ext.compose import LossMetric, LossSum
 from tfloss_ext.layers import CosineHead, LogitScale
 from tfloss_ext.regions import Sums
 from tfloss_ext.training import CachedEncoder
@@ -78,6 +79,7 @@ def numbers(
 ) -> Any: ...
 def set_compiled(enabled: bool) -> None: ...
 def signed_distance_map(mask: Any) -> np.ndarray: ...
+def weighted_sum(terms: Mapping[str, Any]) -> LossSum: ...
 def whole(
     *,
     default: Any = ...,
@@ -86,6 +88,7 @@ def whole(
     kw_only: bool = False,
     doc: str = "",
 ) -> Any: ...
+def wrap(loss: Any) -> LossSum: ...
 
 @dataclass_transform(eq_default=False, field_specifiers=(number, numbers, whole, flag, choice, _field))
 class _Declared(_KerasLoss): ...
@@ -156,6 +159,10 @@ class Loss(_Declared):
     def screen(self, y_true: Any, y_pred: Any) -> tuple[Any, screening.Mark | None]: ...
     def fault(self, targets: np.ndarray, classes: int | None) -> screening.Fault | None: ...
     def reduce(self, values: Any, weight: Any, mask: Any) -> Any: ...
+    def __add__(self, other: Any) -> Any: ...
+    def __radd__(self, other: Any) -> Any: ...
+    def __mul__(self, weight: Any) -> Any: ...
+    def __rmul__(self, weight: Any) -> Any: ...
     def __init_subclass__(
         cls,
         *,
@@ -1833,6 +1840,52 @@ class GeneralizedDice(_RegionLoss):
         dtype: str | _DType | None = None,
     ) -> None: ...
     def class_sizes(self, actual: Any) -> Any: ...
+
+class HardExamples(Loss):
+    """The mean over the hardest values of another loss, as online hard example mining takes it.
+
+    Of N values that weights and masks keep, the `ceil(fraction * N)` largest before they are weighted. The others are
+    0, and these are scaled so that the mean of all is theirs.
+
+    Args:
+        loss: A loss with a value for each position or sample, ours or another `keras.losses.Loss`, or what
+            `tfloss_ext.get` finds by it. How it is reduced does not matter.
+        fraction: A number > 0 and <= 1. How many are kept.
+        per_sample: Whether they are the hardest within each sample, or within the batch, of each replica by itself.
+        reduction: How the values become the loss, as in `keras.losses.Loss`.
+        name: Name of the instance; None means `"hard_examples"`.
+        dtype: Precision of the computation; None means that of the loss.
+
+    Shapes:
+        What the loss takes. Values: those of the loss, `(B, ...)`, in its unit.
+
+    Raises:
+        ValueError: If `fraction` is out of its range, or if the values of the loss depend on each other.
+
+    Reference:
+        Shrivastava, Gupta & Girshick, Training Region-based Object Detectors with Online Hard Example Mining,
+        arXiv:1604.03540.
+
+    Example:
+        >>> loss = HardExamples(keras.losses.MeanAbsoluteError(), fraction=0.5)
+        >>> print(f"{loss([[0.0], [0.0], [0.0], [0.0]], [[1.0], [4.0], [2.0], [3.0]]):.1f}")
+        3.5
+    """
+
+    fraction: float = _field(default=0.25)
+    per_sample: bool = _field(default=False)
+    def __init__(
+        self,
+        loss: Any,
+        fraction: float = 0.25,
+        per_sample: bool = False,
+        *,
+        reduction: _Reduction | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | _DType | None = None,
+    ) -> None: ...
+    @property
+    def couples(self) -> bool: ...
 
 class _ContrastiveLoss(ViewsLoss, _InBatchLoss):
     temperature: float | None = _field(default=0.1)
@@ -3921,6 +3974,7 @@ __all__ = [
     "GeneralRobust",
     "GeneralizedCrossentropy",
     "GeneralizedDice",
+    "HardExamples",
     "InfoNCE",
     "IoU",
     "Jaccard",
@@ -3929,6 +3983,8 @@ __all__ = [
     "LogitAdjusted",
     "LogitScale",
     "Loss",
+    "LossMetric",
+    "LossSum",
     "Lovasz",
     "MultiSimilarity",
     "NPairs",
@@ -3964,5 +4020,7 @@ __all__ = [
     "numbers",
     "set_compiled",
     "signed_distance_map",
+    "weighted_sum",
     "whole",
+    "wrap",
 ]

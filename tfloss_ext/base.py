@@ -12,11 +12,12 @@ import numpy as np
 from keras import ops
 
 from tfloss_ext import gradients, handing, labels, numerics, registry, replicas, screening, shapes
+from tfloss_ext.compose import Addable
 from tfloss_ext.declaration import Declared, hook
 from tfloss_ext.parameters import choice
 
 
-class Loss(Declared):
+class Loss(Addable, Declared):
     """A Keras loss that is declared rather than written out.
 
     A subclass states its parameters with their defaults and ranges, and its maths. From that come the constructor,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import keras
 
-from tfloss_ext import registry
+from tfloss_ext import compose, registry
 from tfloss_ext.parameters import REQUIRED, check, choice, described, flag, nearest, number, numbers, whole
 
 Fields = dict[str, dataclasses.Field[Any]]
@@ -123,8 +123,12 @@ class Declared(keras.losses.Loss):
         usual |= {**COMMON, "name": self.key}
         values = {name: getattr(self, name) for name in usual if name != "dtype" and hasattr(self, name)}
         values |= {"dtype": self._requested_dtype}
-        shown = (f"{name}={value!r}" for name, value in values.items() if not _same(value, usual[name]))
+        shown = (f"{name}={_shown(value)}" for name, value in values.items() if not _same(value, usual[name]))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _shown(value: Any) -> str:
+    return compose.described(value) if isinstance(value, keras.losses.Loss) else repr(value)
 
 
 def _own_copy(value: Any) -> Any:

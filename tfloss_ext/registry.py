@@ -179,6 +179,15 @@ def get(identifier: Any, **parameters: Any) -> Any:
     return keras.losses.get(identifier)
 
 
+def instance(identifier: Any) -> keras.losses.Loss:
+    """What `get` finds, as an instance, of the functions of Keras too."""
+    found = get(identifier)
+    found = get(found, reduction="sum_over_batch_size") if inspect.isfunction(found) else found
+    if not isinstance(found, keras.losses.Loss):
+        raise ValueError(f"Expected a loss. Received: {identifier!r}")
+    return found
+
+
 def _by_name(name: str) -> Any:
     """A class of ours, or what Keras has by that name, a class or a function."""
     if name in _owners:

@@ -33,6 +33,11 @@ def share(loss: Any) -> Any:
     return loss if replicas == 1 else loss * (1.0 / replicas)
 
 
+def unshared(loss: Any, reduction: Any) -> Any:
+    """What a loss reduced that way was before it was made a replica's part."""
+    return loss if reduction in (None, "none", "sum") else loss * count()
+
+
 def total(value: Any) -> Any:
     """The sum over all replicas."""
     context = _context()
