@@ -30,8 +30,9 @@ def test_the_code_runs_and_its_models_train(monkeypatch):
         y = {name: np.zeros(4, "int32") for name in ("rare", "kind")} | {"size": np.zeros((4, 2))}
         model.fit(x, np.zeros((4, 1)) if isinstance(model, keras.Sequential) else y, verbose=0)
     assert type(keras.losses.get("cauchy")) is scope["Cauchy"]
-    assert len(BLOCKS) == 3
-    for name in ("cauchy", "Custom>Cauchy"):
+    assert type(keras.losses.get("lopsided")) is scope["lopsided"]
+    assert len(BLOCKS) == 4
+    for name in ("cauchy", "Custom>Cauchy", "lopsided", "Custom>lopsided"):
         registry.unregister(name)
 
 

@@ -22,6 +22,7 @@ from tfloss_ext.classification import (
 )
 from tfloss_ext.compose import LossMetric, LossSum, weighted_sum, wrap
 from tfloss_ext.contrastive import InfoNCE, NTXent, SigLIP
+from tfloss_ext.define import loss
 from tfloss_ext.embedding import Circle, Contrastive, LiftedStructure, MultiSimilarity, NPairs, SupCon, Triplet
 from tfloss_ext.gradients import set_compiled
 from tfloss_ext.hardest import HardExamples
@@ -135,6 +136,7 @@ __all__ = [
     "effective_number_weights",
     "flag",
     "get",
+    "loss",
     "names",
     "number",
     "numbers",

@@ -52,6 +52,16 @@ def check_targets(loss: Any, y_true: Any, *, classes: Any = None, sample_weight:
 def choice(*, options: Sequence[str], default: Any = ..., kw_only: bool = False, doc: str = "") -> Any: ...
 def effective_number_weights(samples_per_class: Any, beta: float = 0.999) -> list[float]: ...
 def flag(*, default: Any = ..., kw_only: bool = False, doc: str = "") -> Any: ...
+@overload
+def loss(function: Callable[..., Any], /) -> type[Loss]: ...
+@overload
+def loss(
+    *,
+    base: type[Loss] = ...,
+    key: str | None = ...,
+    aliases: Sequence[str] = ...,
+    package: str | None = ...,
+) -> Callable[[Callable[..., Any]], type[Loss]]: ...
 def names() -> list[str]: ...
 def number(
     *,
@@ -4015,6 +4025,7 @@ __all__ = [
     "effective_number_weights",
     "flag",
     "get",
+    "loss",
     "names",
     "number",
     "numbers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -71,6 +72,11 @@ def flag(*, default: Any = REQUIRED, kw_only: bool = False, doc: str = "") -> An
 def choice(*, options: Sequence[str], default: Any = REQUIRED, kw_only: bool = False, doc: str = "") -> Any:
     """One of a few strings."""
     return _field(default, kw_only, _Choice(tuple(options)), doc)
+
+
+def plain(*, default: Any = REQUIRED, kw_only: bool = False, doc: str = "") -> Any:
+    """Anything that JSON holds."""
+    return _field(default, kw_only, _Json(), doc)
 
 
 def nearest(word: str, known: Sequence[str], count: int = 3) -> list[str]:
@@ -265,3 +271,12 @@ class _Choice:
     def words(self) -> str:
         *others, last = (f'`"{option}"`' for option in self.options)
         return f"{', '.join(others)} or {last}" if others else last
+
+
+@dataclasses.dataclass(frozen=True)
+class _Json:
+    expected = "to be what JSON holds: numbers, strings, True, False, None, and lists and dicts of them"
+    words = ""
+
+    def check(self, value: Any) -> Any:
+        return json.loads(json.dumps(value, allow_nan=False))
