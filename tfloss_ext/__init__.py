@@ -46,6 +46,7 @@ from tfloss_ext.overlap import (
 )
 from tfloss_ext.pairing import PairLoss, ViewsLoss
 from tfloss_ext.parameters import choice, flag, number, numbers, whole
+from tfloss_ext.records import SampleLosses
 from tfloss_ext.registry import get, names
 from tfloss_ext.regression import (
     Charbonnier,
@@ -58,6 +59,7 @@ from tfloss_ext.regression import (
     WeightedMSE,
 )
 from tfloss_ext.selfsupervised import BarlowTwins, NegativeCosine, VICReg
+from tfloss_ext.supervision import DeepSupervision
 from tfloss_ext.training import CachedEncoder
 from tfloss_ext.weights import check_targets, effective_number_weights
 
@@ -84,6 +86,7 @@ __all__ = [
     "CosFace",
     "CosineHead",
     "DIoU",
+    "DeepSupervision",
     "Dice",
     "DiceCrossentropy",
     "DiceFocal",
@@ -117,6 +120,7 @@ __all__ = [
     "ProxyAnchor",
     "QualityFocal",
     "Quantile",
+    "SampleLosses",
     "SigLIP",
     "SoftTriple",
     "Sparsemax",

@@ -13,7 +13,9 @@ from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
 from tfloss_ext.compose import LossMetric, LossSum
 from tfloss_ext.layers import CosineHead, LogitScale
+from tfloss_ext.records import SampleLosses
 from tfloss_ext.regions import Sums
+from tfloss_ext.supervision import DeepSupervision
 from tfloss_ext.training import CachedEncoder
 
 __version__: str
@@ -3973,6 +3975,7 @@ __all__ = [
     "CosFace",
     "CosineHead",
     "DIoU",
+    "DeepSupervision",
     "Dice",
     "DiceCrossentropy",
     "DiceFocal",
@@ -4006,6 +4009,7 @@ __all__ = [
     "ProxyAnchor",
     "QualityFocal",
     "Quantile",
+    "SampleLosses",
     "SigLIP",
     "SoftTriple",
     "Sparsemax",

@@ -529,7 +529,7 @@ class _Formula:
         rank = max(len(tensors[0].shape), 2)
         kinds = tuple(None if tensor is None else _Kind.of(tensor, len(tensor.shape) == rank) for tensor in tensors)
         # One that is not compiled in its turn.
-        plain = _altered(loss, {"fuses": False, **dict.fromkeys(moving)})
+        plain = altered(loss, {"fuses": False, **dict.fromkeys(moving)})
         return cls(key, names, kinds, whole, plain), list(moving.values())
 
     @property
@@ -539,7 +539,7 @@ class _Formula:
 
     def loss_at(self, moving: Sequence[Any]) -> Any:
         """The loss with these values of what moves."""
-        return _altered(self.loss, {name: value for (name, _), value in zip(self.moving, moving, strict=True)})
+        return altered(self.loss, {name: value for (name, _), value in zip(self.moving, moving, strict=True)})
 
     def value(self, loss: Any, *tensors: Any) -> Any:
         given = iter(tensors)
@@ -558,7 +558,7 @@ class _Formula:
         return found, gradients(found, x, colocate_gradients_with_ops=False, unconnected_gradients="zero")[0]
 
 
-def _altered(loss: Any, attributes: dict[str, Any]) -> Any:
+def altered(loss: Any, attributes: dict[str, Any]) -> Any:
     """A copy with other attributes. `copy.copy` would go through the config."""
     found = object.__new__(type(loss))
     vars(found).update({**vars(loss), **attributes})
