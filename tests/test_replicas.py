@@ -13,7 +13,6 @@ import pytest
 from cases import cases, is_square, of_each_family
 
 from tfloss_ext import registry
-from tfloss_ext.pairing import EmbeddingLoss
 
 # In a process of its own: logical devices must be made before TensorFlow starts.
 SCRIPT = textwrap.dedent(
@@ -27,23 +26,27 @@ SCRIPT = textwrap.dedent(
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     rng = np.random.default_rng(0)
     x, ids = rng.normal(size=(22, 5)).astype("float32"), rng.integers(0, 4, 22)
-    found = {}
+    found, ce = {}, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for name, loss in {
         "semi_hard": tfloss_ext.Triplet(),
         "apart": tfloss_ext.Triplet(cross_replica=False),
         "categorical_focal": tfloss_ext.CategoricalFocal(from_logits=True),
         "proxy_anchor": tfloss_ext.ProxyAnchor(alpha=1.0),
+        "sum": 2 * tfloss_ext.CategoricalFocal(from_logits=True) + ce,
     }.items():
-        steps = []
+        steps, shown = [], loss.as_metrics if name == "sum" else list
         for scope in (tf.distribute.get_strategy(), strategy):
             with scope.scope():
                 keras.utils.set_random_seed(0)
                 model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
-                model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
+                model.compile(keras.optimizers.SGD(0.1), loss, metrics=shown(), jit_compile=False)
             # 22 = 12 + 10: the last batch is smaller.
             history = model.fit(x, ids, batch_size=12, shuffle=False, verbose=0)
-            steps.append((model.get_weights()[0], history.history["loss"][0]))
+            steps.append((model.get_weights()[0], list(history.history.values())))
         found[name] = float(np.abs(steps[0][0] - steps[1][0]).max())
+        if name == "sum":
+            found["logs"] = float(np.abs(np.subtract(steps[0][1], steps[1][1])).max())
+            assert len(steps[0][1]) == 3
 
     # 9 = 8 + 1: of the last batch a replica has nothing, and the other half of the step, as in Keras; the whole step
     # where what is seen of every replica is credited to the samples there are.
@@ -80,12 +83,12 @@ SCRIPT = textwrap.dedent(
 
 
 def exact() -> list[str]:
-    """The losses whose values are those of single samples, and those over embeddings, which see every replica's.
+    """The losses whose values are those of single samples, and those that ask every replica for its own.
 
     But for those that are given a matrix of the batch.
     """
     losses = {key: cases(key)[0].loss() for key in sorted(registry.classes()) if not is_square(key)}
-    return [key for key, loss in losses.items() if not loss.couples or isinstance(loss, EmbeddingLoss)]
+    return [key for key, loss in losses.items() if not loss.couples or loss.asks_replicas]
 
 
 def is_the_step_of_one_device(found: dict[str, list[float]]) -> None:
@@ -114,6 +117,8 @@ def test_replicas_take_the_step_of_one_device_and_one_without_a_sample_adds_noth
     assert results["found"]["semi_hard"] < 1e-6
     assert results["found"]["categorical_focal"] < 1e-6
     assert results["found"]["proxy_anchor"] < 1e-6
+    assert results["found"]["sum"] < 1e-6
+    assert results["found"]["logs"] < 1e-5
     # Without the samples of the other replica each mines its own share.
     assert results["found"]["apart"] > 1e-5
     assert len(results["empty"]) == len(chosen) >= 10

@@ -63,7 +63,7 @@ from tfloss_ext.supervision import DeepSupervision
 from tfloss_ext.training import CachedEncoder
 from tfloss_ext.weights import check_targets, effective_number_weights
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 __all__ = [
     "LDAM",
