@@ -122,11 +122,12 @@ class LossSum(Addable, keras.losses.Loss):
         """For `compile(metrics=...)`, a metric of each term, by its name and before it is multiplied with its weight.
 
         Example:
+            >>> import numpy as np
             >>> from tfloss_ext import Dice, Focal
             >>> loss = Focal() + Dice()
             >>> model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
             >>> model.compile("sgd", loss=loss, metrics=loss.as_metrics())
-            >>> logs = model.fit([[1.0], [2.0]], [[0.0], [1.0]], verbose=0).history
+            >>> logs = model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0).history
             >>> sorted(logs)
             ['dice_loss', 'focal', 'loss']
         """
@@ -174,8 +175,8 @@ class LossMetric(keras.metrics.Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
         value = replicas.unshared(self.loss(y_true, y_pred, sample_weight), self.loss.reduction)
-        first = keras.tree.flatten(y_pred)[0]
-        super().update_state(ops.mean(value), sample_weight=ops.shape(first)[0])
+        first = next((leaf for leaf in keras.tree.flatten(y_pred) if hasattr(leaf, "shape")), y_pred)
+        super().update_state(ops.mean(value), sample_weight=ops.shape(ops.convert_to_tensor(first))[0])
 
     def get_config(self) -> dict[str, Any]:
         """The loss, the name and the precision, as plain JSON."""
@@ -218,8 +219,8 @@ def wrap(loss: Any) -> LossSum:
         ValueError: If it is no loss.
 
     Example:
-        >>> from tfloss_ext import Dice
-        >>> wrap(keras.losses.MeanSquaredError()) + 2 * Dice()
+        >>> import tfloss_ext
+        >>> tfloss_ext.wrap(keras.losses.MeanSquaredError()) + 2 * tfloss_ext.Dice()
         MeanSquaredError() + 2.0*Dice()
     """
     return LossSum([loss])
