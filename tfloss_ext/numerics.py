@@ -278,15 +278,6 @@ def least_at(values: Any, index: Any, width: Any) -> Any:
 
 def searchsorted(ascending: Any, values: Any) -> Any:
     """How many of the numbers `(b, k)` in each row are less than each of the values `(b, n)` there."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.searchsorted(ascending, values)
-    if backend == "torch":
-        import torch
-
-        return torch.searchsorted(ascending.contiguous(), values.contiguous(), out_int32=True)
     return ops.vectorized_map(lambda row: ops.searchsorted(*row), (ascending, values))
 
 
