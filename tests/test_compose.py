@@ -316,6 +316,8 @@ def test_hard_examples_of_ids_and_of_images():
     [
         (lambda: HardExamples(Triplet()), "do not depend on each other"),
         (lambda: HardExamples(SupCon()), "do not depend on each other"),
+        (lambda: HardExamples(WeightedMSE() + Triplet()), "do not depend on each other"),
+        (lambda: HardExamples(Focal() + Dice())(Y, P), r"one shape .*'focal': \(4, 6\), 'dice_loss': \(4,\)"),
         (lambda: HardExamples(Dice(per_image=False)), "do not depend on each other"),
         (lambda: HardExamples(Focal(), fraction=0.0), "fraction"),
         (lambda: HardExamples(Focal(), fraction=1.5), "fraction"),

@@ -104,15 +104,22 @@ class LossSum(Addable, keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The sum, of what every term gives times its weight."""
-        values = [weight * loss(y_true, y_pred, sample_weight) for weight, loss, _ in self._terms]
+        return self._added([loss(y_true, y_pred, sample_weight) for _, loss, _ in self._terms])
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The sum of what the terms give before weights of samples and reductions."""
+        return self._added([loss.call(y_true, y_pred) for _, loss, _ in self._terms])
+
+    def _added(self, values: list[Any]) -> Any:
         if any(not shapes.fits(value.shape, values[0].shape) for value in values):
             found = {term.name: tuple(value.shape) for term, value in zip(self._terms, values, strict=True)}
             raise ValueError(f"Expected values of one shape of every term of a LossSum. Received: {found}")
-        return functools.reduce(ops.add, values)
+        return functools.reduce(ops.add, [term.weight * value for term, value in zip(self._terms, values, strict=True)])
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The sum of what the terms give before weights and reductions, as far as it is of one shape."""
-        return functools.reduce(ops.add, [weight * loss.call(y_true, y_pred) for weight, loss, _ in self._terms])
+    @property
+    def couples(self) -> bool:
+        """Whether a value depends on other samples than its own, as those of a term do."""
+        return any(getattr(loss, "couples", False) for _, loss, _ in self._terms)
 
     def components(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """What each term gives, by its name, before it is multiplied with its weight."""

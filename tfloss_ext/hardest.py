@@ -67,7 +67,7 @@ class HardExamples(Loss):
     ) -> None:
         self.loss = registry.instance(loss)
         self._inner = self.loss if isinstance(self.loss, Loss) else _Foreign(self.loss)
-        if self._inner.couples:
+        if getattr(self.loss, "couples", False):
             raise ValueError(f"Expected a loss whose values do not depend on each other. Received: {self.loss!r}")
         super().__init__(name=name or "hard_examples", reduction=reduction, dtype=dtype)
         self.fraction, self.per_sample = fraction, per_sample
