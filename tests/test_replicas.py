@@ -48,6 +48,29 @@ SCRIPT = textwrap.dedent(
             found["logs"] = float(np.abs(np.subtract(steps[0][1], steps[1][1])).max())
             assert len(steps[0][1]) == 3
 
+    # What moves: the step, learned weights of tasks, and the scheduled part of a loss.
+    rising = tfloss_ext.Scheduled(keras.optimizers.schedules.PolynomialDecay(0.0, 3, 1.0))
+    ends = []
+    for scope in (tf.distribute.get_strategy(), strategy):
+        with scope.scope():
+            keras.utils.set_random_seed(0)
+            features = keras.Input((5,))
+            outputs = {"a": keras.layers.Dense(1)(features), "b": keras.layers.Dense(4)(features)}
+            outputs = tfloss_ext.StepCounter()(tfloss_ext.UncertaintyWeights()(outputs))
+            model = keras.Model(features, outputs)
+            weight = tfloss_ext.TaskWeight()
+            losses = {
+                "a": weight * (tfloss_ext.LogCosh() + rising * tfloss_ext.WeightedMSE()),
+                "b": weight * tfloss_ext.CategoricalFocal(from_logits=True, gamma=rising),
+            }
+            model.compile(keras.optimizers.SGD(0.1), losses, jit_compile=False)
+        history = model.fit(x, {"a": x[:, :1], "b": ids}, batch_size=12, epochs=2, shuffle=False, verbose=0)
+        ends.append([*history.history["loss"], *np.concatenate([np.ravel(each) for each in model.get_weights()])])
+        assert [int(each.numpy()) for each in model.non_trainable_weights] == [4]
+    found["moving"] = float(np.abs(np.subtract(*ends)).max())
+    learned = [each for each in model.trainable_weights if each.name == "log_variances"][0].numpy()
+    found["learned"] = float(np.abs(learned).min())
+
     # 9 = 8 + 1: of the last batch a replica has nothing, and the other half of the step, as in Keras; the whole step
     # where what is seen of every replica is credited to the samples there are.
     class Bent(keras.layers.Layer):
@@ -119,6 +142,8 @@ def test_replicas_take_the_step_of_one_device_and_one_without_a_sample_adds_noth
     assert results["found"]["proxy_anchor"] < 1e-6
     assert results["found"]["sum"] < 1e-6
     assert results["found"]["logs"] < 1e-5
+    assert results["found"]["moving"] < 1e-5
+    assert results["found"]["learned"] > 1e-3
     # Without the samples of the other replica each mines its own share.
     assert results["found"]["apart"] > 1e-5
     assert len(results["empty"]) == len(chosen) >= 10

@@ -29,6 +29,7 @@ from tfloss_ext.hardest import HardExamples
 from tfloss_ext.layers import CosineHead, LogitScale
 from tfloss_ext.margins import ArcFace, CosFace, ProxyAnchor, SoftTriple
 from tfloss_ext.morphology import signed_distance_map
+from tfloss_ext.moving import Scheduled, TaskWeight
 from tfloss_ext.overlap import (
     MCC,
     Boundary,
@@ -60,6 +61,7 @@ from tfloss_ext.regression import (
 )
 from tfloss_ext.selfsupervised import BarlowTwins, NegativeCosine, VICReg
 from tfloss_ext.supervision import DeepSupervision
+from tfloss_ext.tasks import DynamicWeightAverage, StepCounter, TaskWeights, UncertaintyWeights
 from tfloss_ext.training import CachedEncoder
 from tfloss_ext.weights import check_targets, effective_number_weights
 
@@ -90,6 +92,7 @@ __all__ = [
     "Dice",
     "DiceCrossentropy",
     "DiceFocal",
+    "DynamicWeightAverage",
     "Expectile",
     "Focal",
     "FocalTversky",
@@ -121,14 +124,19 @@ __all__ = [
     "QualityFocal",
     "Quantile",
     "SampleLosses",
+    "Scheduled",
     "SigLIP",
     "SoftTriple",
     "Sparsemax",
+    "StepCounter",
     "SupCon",
     "SymmetricCrossentropy",
+    "TaskWeight",
+    "TaskWeights",
     "Triplet",
     "Tversky",
     "Tweedie",
+    "UncertaintyWeights",
     "UnifiedFocal",
     "VICReg",
     "Varifocal",

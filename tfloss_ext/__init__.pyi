@@ -13,9 +13,11 @@ from tfloss_ext.boxes import BoxPair
 from tfloss_ext.classes import Classes
 from tfloss_ext.compose import LossMetric, LossSum
 from tfloss_ext.layers import CosineHead, LogitScale
+from tfloss_ext.moving import Scheduled, TaskWeight
 from tfloss_ext.records import SampleLosses
 from tfloss_ext.regions import Sums
 from tfloss_ext.supervision import DeepSupervision
+from tfloss_ext.tasks import DynamicWeightAverage, StepCounter, TaskWeights, UncertaintyWeights
 from tfloss_ext.training import CachedEncoder
 
 __version__: str
@@ -158,6 +160,7 @@ class Loss(_Declared):
     @property
     def compute_dtype(self) -> str: ...
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any: ...
+    def knowing(self, handed: Mapping[str, Any]) -> Self: ...
     def unpacked(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]: ...
     def reduced(self, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any: ...
     def call(self, y_true: Any, y_pred: Any) -> Any: ...
@@ -3979,6 +3982,7 @@ __all__ = [
     "Dice",
     "DiceCrossentropy",
     "DiceFocal",
+    "DynamicWeightAverage",
     "Expectile",
     "Focal",
     "FocalTversky",
@@ -4010,14 +4014,19 @@ __all__ = [
     "QualityFocal",
     "Quantile",
     "SampleLosses",
+    "Scheduled",
     "SigLIP",
     "SoftTriple",
     "Sparsemax",
+    "StepCounter",
     "SupCon",
     "SymmetricCrossentropy",
+    "TaskWeight",
+    "TaskWeights",
     "Triplet",
     "Tversky",
     "Tweedie",
+    "UncertaintyWeights",
     "UnifiedFocal",
     "VICReg",
     "Varifocal",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from keras import ops
 from tfloss_ext import gradients, handing, labels, numerics, registry, replicas, screening, shapes
 from tfloss_ext.compose import Addable
 from tfloss_ext.declaration import Declared, hook
-from tfloss_ext.parameters import choice
+from tfloss_ext.parameters import Moving, choice
 
 
 class Loss(Addable, Declared):
@@ -93,19 +93,19 @@ class Loss(Addable, Declared):
             return _Symbolic(self).symbolic_call(*inputs)
         try:
             with keras.name_scope(self.name):
-                loss = self._with_handed(y_pred)._of_inputs(*inputs)
+                loss = self.knowing(handing.handed(y_pred))._of_inputs(*inputs)
         except shapes.RefusedError as error:
             raise ValueError(f"{type(self).__name__}: {error}") from error
         return loss if self.reduction in (None, "none", "sum") else replicas.share(loss)
 
-    def _with_handed(self, y_pred: Any) -> Loss:
-        """This loss, knowing what was handed along with the predictions."""
-        found = handing.handed(*y_pred) if isinstance(y_pred, (list, tuple)) else handing.handed(y_pred)
-        if not found:
+    def knowing(self, handed: Mapping[str, Any]) -> Self:
+        """This loss with what was handed along with the predictions, and with what its parameters are now."""
+        moving = {name: value for name, value in vars(self).items() if isinstance(value, Moving)}
+        if not (handed or moving):
             return self
-        knowing = object.__new__(type(self))
-        knowing.__dict__.update(self.__dict__, handed=found)
-        return knowing
+        now = {name: ops.convert_to_tensor(value.now(handed), self.compute_dtype) for name, value in moving.items()}
+        found: Self = gradients.altered(self, {**now, "handed": handed})
+        return found
 
     def _of_inputs(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         y_true, y_pred, mask = self.unpacked(y_true, y_pred)

@@ -128,7 +128,7 @@ class Classes:
 
     def numbers(self, numbers: Any) -> list[Any]:
         """A number for each class, `(C,)`, or one for all, as a list like the others."""
-        if isinstance(numbers, float) or not np.ndim(numbers):
+        if not isinstance(numbers, (list, tuple)) and not len(np.shape(numbers)):
             return [numbers] * (self.count if self.few else 1)
         numbers = ops.convert_to_tensor(numbers, dtype=self.y_pred.dtype)
         return list(ops.unstack(numbers, self.count)) if self.few else [numbers]

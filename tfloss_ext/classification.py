@@ -649,6 +649,6 @@ class BiTempered(ClassificationLoss, key="bi_tempered"):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = labels.two_classes(y_true, y_pred, from_logits=True)
-        if self.label_smoothing:
+        if not numerics.is_fixed_at(self.label_smoothing, 0):
             y_true = labels.smooth(labels.one_hot(y_true, y_pred), self.label_smoothing, y_pred.shape[-1], y_pred.dtype)
         return simplex.bi_tempered(y_true, y_pred, self.t1, self.t2)

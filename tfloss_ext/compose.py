@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Self
 import keras
 from keras import ops
 
-from tfloss_ext import registry, replicas, shapes
+from tfloss_ext import handing, moving, registry, replicas, shapes
+from tfloss_ext.parameters import Moving
 
 
 class Addable:
@@ -27,7 +28,7 @@ class Addable:
         return _added(other, self)
 
     def __mul__(self, weight: Any) -> Any:
-        if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+        if isinstance(weight, bool) or not isinstance(weight, (numbers.Real, Moving)):
             return NotImplemented
         return LossSum([term.times(weight) for term in _terms(self)])
 
@@ -37,7 +38,7 @@ class Addable:
 class Term(NamedTuple):
     """A loss of a sum, how much it counts, and its name there."""
 
-    weight: float
+    weight: float | Moving
     loss: keras.losses.Loss
     name: str
 
@@ -46,8 +47,13 @@ class Term(NamedTuple):
         return self._replace(weight=_weight(weight) * self.weight)
 
     def __repr__(self) -> str:
-        weight = abs(self.weight)
+        weight = self.weight if isinstance(self.weight, Moving) else abs(self.weight)
         return described(self.loss) if weight == 1.0 else f"{weight!r}*{described(self.loss)}"
+
+    @property
+    def falls(self) -> bool:
+        """Whether it is taken off a sum."""
+        return not isinstance(self.weight, Moving) and self.weight < 0
 
 
 @keras.saving.register_keras_serializable(package=registry.PACKAGE)
@@ -104,17 +110,23 @@ class LossSum(Addable, keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The sum, of what every term gives times its weight."""
-        return self._added([loss(y_true, y_pred, sample_weight) for _, loss, _ in self._terms])
+        values = [loss(y_true, y_pred, sample_weight) for _, loss, _ in self._terms]
+        return self._added(values, handing.handed(y_pred))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The sum of what the terms give before weights of samples and reductions."""
-        return self._added([loss.call(y_true, y_pred) for _, loss, _ in self._terms])
+        return self._added([loss.call(y_true, y_pred) for _, loss, _ in self._terms], handing.handed(y_pred))
 
-    def _added(self, values: list[Any]) -> Any:
+    def _added(self, values: list[Any], handed: Mapping[str, Any]) -> Any:
         if any(not shapes.fits(value.shape, values[0].shape) for value in values):
             found = {term.name: tuple(value.shape) for term, value in zip(self._terms, values, strict=True)}
             raise ValueError(f"Expected values of one shape of every term of a LossSum. Received: {found}")
-        return functools.reduce(ops.add, [term.weight * value for term, value in zip(self._terms, values, strict=True)])
+        weights = [term.weight.now(handed) if isinstance(term.weight, Moving) else term.weight for term in self._terms]
+        products = (
+            (weight if isinstance(weight, float) else ops.cast(weight, value.dtype)) * value
+            for weight, value in zip(weights, values, strict=True)
+        )
+        return functools.reduce(ops.add, products)
 
     @property
     def couples(self) -> bool:
@@ -143,20 +155,29 @@ class LossSum(Addable, keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """The terms and the name, as plain JSON."""
         serialized = keras.saving.serialize_keras_object
-        terms = [{"weight": weight, "loss": serialized(loss), "name": name} for weight, loss, name in self._terms]
+        terms = [
+            {
+                "weight": serialized(term.weight) if isinstance(term.weight, Moving) else term.weight,
+                "loss": serialized(term.loss),
+                "name": term.name,
+            }
+            for term in self._terms
+        ]
         return {"terms": terms, "name": self.name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The sum that `get_config` described."""
         deserialized = keras.saving.deserialize_keras_object
-        terms = [Term(**{**term, "loss": deserialized(term["loss"])}) for term in config["terms"]]
+        terms = [
+            Term(moving.restored(term["weight"]), deserialized(term["loss"]), term["name"]) for term in config["terms"]
+        ]
         return cls(terms, name=config["name"])
 
     def __repr__(self) -> str:
         first, *others = self._terms
-        rest = (f" {'-' if term.weight < 0 else '+'} {term!r}" for term in others)
-        return f"{'-' * (first.weight < 0)}{first!r}{''.join(rest)}"
+        rest = (f" {'-' if term.falls else '+'} {term!r}" for term in others)
+        return f"{'-' * first.falls}{first!r}{''.join(rest)}"
 
 
 @keras.saving.register_keras_serializable(package=registry.PACKAGE)
@@ -259,7 +280,10 @@ def _read(given: Any, name: str | None) -> list[Term]:
     return [term._replace(name=name if len(terms) == 1 else f"{name}_{term.name}") for term in terms]
 
 
-def _weight(value: Any) -> float:
+def _weight(value: Any) -> float | Moving:
+    value = moving.restored(value)
+    if isinstance(value, Moving):
+        return value
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise ValueError(f"Expected the weight of a loss to be a finite number. Received: {value!r}")
     return float(value)

@@ -12,17 +12,17 @@ from keras import ops
 from tfloss_ext import decisions, labels
 from tfloss_ext.classes import Classes
 from tfloss_ext.gradients import mapped, with_gradient
-from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, log, logsumexp, mean, raised, softly
+from tfloss_ext.numerics import EPSILON, at_least, at_most, certain, is_fixed_at, log, logsumexp, mean, raised, softly
 
 # Farther apart than any two logits.
 _BEYOND = 1e30
 
 
-def focus(base: Any, exponent: float) -> Any:
+def focus(base: Any, exponent: Any) -> Any:
     """base**exponent for a base >= 0, finite at 0; pow costs a CPU twenty multiplications."""
-    if exponent == 0:
+    if is_fixed_at(exponent, 0):
         return 1.0
-    if exponent in (1, 2, 3, 4):
+    if is_fixed_at(exponent, 1, 2, 3, 4):
         return functools.reduce(ops.multiply, [base] * int(exponent))
     # Where the base is 0 all that it is multiplied with is 0 as well. What comes from above vanishes there faster than
     # the derivative grows, if it is multiplied first.
@@ -66,7 +66,7 @@ def quality_focal(y: Any, x: Any, beta: float, *, from_logits: bool) -> Any:
 
     def value(x: Any, y: Any) -> Any:
         found = decisions.of(y, x, from_logits=from_logits)
-        return scaled(found.crossentropy, focus(found.error if beta == 2 else ops.abs(found.error), beta))
+        return scaled(found.crossentropy, focus(found.error if is_fixed_at(beta, 2) else ops.abs(found.error), beta))
 
     return _mean(value, y, x)
 
@@ -90,7 +90,7 @@ def asymmetric(y: Any, x: Any, gamma_neg: float, gamma_pos: float, clip: float, 
     def value(x: Any, y: Any) -> Any:
         found = decisions.of(y, x, from_logits=from_logits)
         q, nll_of_rest = found.p, found.nll_of_rest
-        if clip:
+        if not is_fixed_at(clip, 0):
             q = ops.relu(found.p - clip)
             nll_of_rest = softly(at_most(found.rest + clip, 1.0), q) if from_logits else -log(1.0 - q)
         positive = scaled(found.nll, focus(found.rest, gamma_pos))
@@ -131,12 +131,13 @@ def plain(nll: Any, wrong: Callable[[], Any]) -> Any:
 
 def focal(gamma: float) -> Curve:
     """(1 - p_t)**gamma (-log p_t)."""
-    return plain if gamma == 0 else lambda nll, wrong: nll * focus(wrong(), gamma)
+    return plain if is_fixed_at(gamma, 0) else lambda nll, wrong: nll * focus(wrong(), gamma)
 
 
 def categorical(classes: Classes, curve: Curve = plain, *, alpha: Any = 1.0, smoothing: float = 0.0) -> Any:
     """sum_c alpha_c y_c curve(p_c), `(B, ...)`, for targets moved by `smoothing` to the uniform distribution."""
     alphas, share = classes.numbers(alpha), smoothing / classes.count
+    smoothed = not is_fixed_at(smoothing, 0)
 
     def of_class(c: int, y: Any) -> Any:
         return scaled(curve(classes.nll[c], lambda: classes.wrong[c]), scaled(y, alphas[c]))
@@ -145,12 +146,12 @@ def categorical(classes: Classes, curve: Curve = plain, *, alpha: Any = 1.0, smo
         return classes.of_positions(classes.sum([of_class(c, y) for c, y in enumerate(targets)]))
 
     if classes.ids is None:
-        return of_dense([y * (1.0 - smoothing) + share if smoothing else y for y in classes.targets])
+        return of_dense([y * (1.0 - smoothing) + share if smoothed else y for y in classes.targets])
     values = curve(classes.nll_of_target, lambda: classes.wrong_of_target)
     values = scaled(values, alpha if isinstance(alpha, float) else classes.of_target(alphas))
     values = classes.of_positions(values)
     # Linear in the targets: the smoothed part of ids needs no one-hot targets.
-    return (1.0 - smoothing) * values + of_dense([share] * len(alphas)) if smoothing else values
+    return (1.0 - smoothing) * values + of_dense([share] * len(alphas)) if smoothed else values
 
 
 def generalized(classes: Classes, q: float) -> Any:

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import keras
 
-from tfloss_ext import compose, registry
-from tfloss_ext.parameters import REQUIRED, check, choice, described, flag, nearest, number, numbers, whole
+from tfloss_ext import compose, moving, registry
+from tfloss_ext.parameters import REQUIRED, Moving, check, choice, described, flag, nearest, number, numbers, whole
 
 Fields = dict[str, dataclasses.Field[Any]]
 
@@ -81,17 +81,22 @@ class Declared(keras.losses.Loss):
             super().__setattr__(name, value)
             return
         before = vars(self).get(name, REQUIRED)
-        super().__setattr__(name, check(field, value))
+        super().__setattr__(name, check(field, moving.restored(value)))
         if before is REQUIRED:  # Under construction: parameters are checked together when all are there.
             return
         try:
-            self.validate()
+            self._validate_what_stays()
         except ValueError:
             super().__setattr__(name, before)
             raise
 
     def validate(self) -> None:
         """Check what concerns several parameters at once; raise `ValueError`."""
+
+    def _validate_what_stays(self) -> None:
+        """Check them unless one moves, of which nobody knows where it goes."""
+        if not any(isinstance(value, Moving) for value in vars(self).values()):
+            self.validate()
 
     def get_config(self) -> dict[str, Any]:
         """Every argument of the constructor, as plain JSON."""
@@ -104,7 +109,7 @@ class Declared(keras.losses.Loss):
                 RuntimeWarning,
                 stacklevel=2,
             )
-        own = {name: _own_copy(getattr(self, name)) for name in self._fields}
+        own = {name: _plain(getattr(self, name)) for name in self._fields}
         return {**own, "reduction": self.reduction, "name": self.name, "dtype": self._requested_dtype}
 
     @classmethod
@@ -131,7 +136,9 @@ def _shown(value: Any) -> str:
     return compose.described(value) if isinstance(value, keras.losses.Loss) else repr(value)
 
 
-def _own_copy(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if isinstance(value, Moving):
+        return keras.saving.serialize_keras_object(value)
     return list(value) if isinstance(value, list) else value
 
 
@@ -260,7 +267,7 @@ def _constructor(cls: type[Declared]) -> Callable[..., None]:
         Declared.__init__(self, **{name: arguments.pop(name) for name in COMMON})
         for name, value in arguments.items():
             setattr(self, name, value)
-        self.validate()
+        self._validate_what_stays()
 
     me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(parameters=[me, *own, *tail])  # type: ignore[attr-defined]

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+from keras import ops
+
 from tfloss_ext import registry
 
 _ATTRIBUTE = "_tfloss_ext_handed"
@@ -16,9 +19,14 @@ def hand(tensor: Any, **what: Any) -> Any:
     return tensor
 
 
-def handed(*tensors: Any) -> dict[str, Any]:
-    """All that was handed along with any of these tensors."""
+def passed_on(tensor: Any, **what: Any) -> Any:
+    """A tensor like this one, with this and with all that was handed along with it before."""
+    return hand(ops.copy(tensor), **{**handed(tensor), **what})
+
+
+def handed(tensors: Any) -> dict[str, Any]:
+    """All that was handed along with any tensor of a structure."""
     found: dict[str, Any] = {}
-    for tensor in tensors:
+    for tensor in keras.tree.flatten(tensors):
         found |= registry.attribute(tensor, _ATTRIBUTE) or {}
     return found

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import numerics, registry, screening, shapes
+from tfloss_ext import gradients, numerics, registry, screening, shapes
 from tfloss_ext.base import Loss
 from tfloss_ext.parameters import flag, number
 
@@ -79,6 +79,10 @@ class HardExamples(Loss):
     @property
     def couples(self) -> bool:  # type: ignore[override]
         return not self.per_sample
+
+    def knowing(self, handed: Mapping[str, Any]) -> Self:
+        found: Self = gradients.altered(super().knowing(handed), {"_inner": self._inner.knowing(handed)})
+        return found
 
     def unpacked(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
         return self._inner.unpacked(y_true, y_pred)

@@ -138,9 +138,9 @@ def is_boolean(y_true: Any) -> bool:
     return bool(keras.backend.standardize_dtype(y_true.dtype) == "bool")
 
 
-def smooth(y_true: Any, amount: float, classes: int, dtype: str) -> Any:
+def smooth(y_true: Any, amount: Any, classes: int, dtype: str) -> Any:
     """Targets moved by `amount` toward the uniform distribution over the classes."""
-    if amount == 0.0:
+    if numerics.is_fixed_at(amount, 0):
         return y_true
     return ops.cast(y_true, dtype) * (1.0 - amount) + amount / classes
 

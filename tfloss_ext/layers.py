@@ -195,7 +195,7 @@ class LogitScale(keras.layers.Layer):
         handed = {"scale": self.scale}
         if self.learned_bias is not None:
             handed["bias"] = ops.convert_to_tensor(self.learned_bias)
-        return handing.hand(ops.copy(inputs), **handed)
+        return handing.passed_on(inputs, **handed)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of what comes in."""

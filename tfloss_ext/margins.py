@@ -78,7 +78,8 @@ class ArcFace(MarginLoss, key="arcface"):
     scale: float = number(default=64.0, above=0, doc="What the cosines are multiplied with.")
 
     def with_margin(self, cosine: Any) -> Any:
-        cos, sin = math.cos(self.margin), math.sin(self.margin)
+        of = math if isinstance(self.margin, float) else ops
+        cos, sin = of.cos(self.margin), of.sin(self.margin)
         # By the sum of angles: the arccosine has an infinite gradient at 1 and none beyond.
         turned = cosine * cos - numerics.root((1.0 - cosine) * (1.0 + cosine)) * sin
         return ops.where(cosine >= -cos, turned, cosine - self.margin * sin)

@@ -58,7 +58,19 @@ def clipped(x: Any, low: float, high: float) -> Any:
     return x.clamp(low, high) if keras.backend.backend() == "torch" else ops.clip(x, low, high)
 
 
-def raised(base: Any, exponent: float) -> Any:
+def is_fixed_at(value: Any, *numbers: float) -> bool:
+    """Whether a hyper-parameter is one of these numbers. One that moves is a tensor, of which that is not known."""
+    return isinstance(value, (int, float)) and value in numbers
+
+
+def away_from_zero(value: Any, distance: float) -> Any:
+    """A hyper-parameter, of which a number is as it is, and one that moves at least so far from 0."""
+    if isinstance(value, (int, float)):
+        return value
+    return ops.where(ops.abs(value) < distance, ops.convert_to_tensor(distance, dtype=value.dtype), value)
+
+
+def raised(base: Any, exponent: Any) -> Any:
     """base**exponent for a base > 0."""
     return ops.power(base, ops.convert_to_tensor(exponent, dtype=base.dtype))
 
@@ -133,12 +145,13 @@ def certain(z: Any) -> Any:
     return with_gradient(lambda z: clipped(z, -CERTAIN, CERTAIN), lambda upstream, z: upstream)(z)
 
 
-def hypot(x: Any, constant: float) -> Any:
+def hypot(x: Any, constant: Any) -> Any:
     """sqrt(x**2 + constant**2) for a constant > 0, also where x**2 is no longer finite."""
     # abs(x) + constant is never less, and is right where a square is too large or too small for a float32. No constant
     # may become 0 there: derivatives are quotients by the result.
-    constant = max(constant, 1e-37)
-    return smaller(ops.sqrt(ops.square(x) + max(constant * constant, 1e-37)), ops.abs(x) + constant)
+    lowest = max if isinstance(constant, (int, float)) else at_least
+    constant = lowest(constant, 1e-37)
+    return smaller(ops.sqrt(ops.square(x) + lowest(constant * constant, 1e-37)), ops.abs(x) + constant)
 
 
 def maximum(x: Any, y: Any) -> Any:
@@ -184,7 +197,7 @@ def normalize(vectors: Any) -> Any:
     return ratio(vectors, ops.expand_dims(norm(vectors), -1))
 
 
-def power(base: Any, exponent: float) -> Any:
+def power(base: Any, exponent: Any) -> Any:
     """base**exponent for a base >= 0; at 0 it and its gradient are 0."""
     positive = base > 0
     return ops.where(positive, raised(ops.where(positive, base, 1.0), exponent), 0.0)

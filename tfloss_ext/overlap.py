@@ -671,7 +671,7 @@ class DiceFocal(OverlapLoss, key="dice_focal"):
         if not self.binary(y_pred):
             curve, alpha = crossentropy.focal(self.gamma), 1.0 if alpha is None else alpha
             return self.focal_weight * crossentropy.categorical(classes, curve, alpha=alpha)
-        if isinstance(self.alpha, list) or (self.alpha is not None and self.alpha > 1):
+        if isinstance(self.alpha, list) or (isinstance(self.alpha, float) and self.alpha > 1):
             raise shapes.RefusedError(
                 f"Expected alpha in [0, 1] or None for binary decisions. Received: alpha={self.alpha}"
             )

@@ -7,12 +7,27 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 REQUIRED = dataclasses.MISSING
+
+
+class Moving:
+    """A number that moves as a model is trained, and is known when a loss is called."""
+
+    start: Any
+
+    def now(self, handed: Mapping[str, Any]) -> Any:
+        """The number, by what layers handed along with the predictions."""
+        raise NotImplementedError
+
+    def __mul__(self, other: Any) -> Any:
+        return NotImplemented
+
+    __rmul__ = __mul__
 
 
 def number(
@@ -111,7 +126,12 @@ def check(field: dataclasses.Field[Any], value: Any) -> Any:
     """The value as plain Python data, or a `ValueError` that says what was expected."""
     spec = field.metadata["spec"]
     try:
-        return spec.check(value)
+        if not isinstance(value, Moving):
+            return spec.check(value)
+        if not isinstance(spec, _Number) or not spec.single:
+            raise _MisunderstoodError("it does not move")
+        spec.check(value.start)  # Which later ones are not looked at.
+        return value
     except (TypeError, ValueError, OverflowError) as error:
         why = f" ({error})" if isinstance(error, _MisunderstoodError) else ""
         raise ValueError(f"Expected {field.name} {spec.expected}. Received: {field.name}={value!r}{why}") from error

@@ -344,18 +344,18 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
 
     def cost(self, error: Any) -> Any:
         alpha, b = self._alpha_and_b()
-        if alpha in (2.0, -math.inf):
+        if numerics.is_fixed_at(alpha, 2.0, -math.inf):
             half = 0.5 * ops.square(error * (1.0 / self.scale))
             # 1 - exp(-x) without cancellation, and in half the time of expm1.
-            return half if alpha == 2 else numerics.tanh(0.5 * half) * (1.0 + ops.exp(-half))
-        x = error * (1.0 / (math.sqrt(b) * self.scale))
+            return half if numerics.is_fixed_at(alpha, 2) else numerics.tanh(0.5 * half) * (1.0 + ops.exp(-half))
+        x = error * (1.0 / (b**0.5 * self.scale))
         s = numerics.hypot(x, 1.0)
-        if alpha == -2:
+        if numerics.is_fixed_at(alpha, -2):
             return 2.0 * ops.square(x / s)
         rise = x * (x / (s + 1.0))  # s - 1
-        if alpha == 1:
+        if numerics.is_fixed_at(alpha, 1):
             return rise
-        if alpha == 0:
+        if numerics.is_fixed_at(alpha, 0):
             return 2.0 * ops.log1p(rise)
         half = (0.5 * alpha) * ops.log1p(rise)
         # expm1(2x) = tanh(x) (exp(x)**2 + 1); the factor b / alpha between the two powers keeps them finite.
@@ -365,23 +365,28 @@ class GeneralRobust(ErrorLoss, key="general_robust"):
     def slope(self, error: Any) -> Any:
         alpha, b = self._alpha_and_b()
         inverse = 1.0 / self.scale
-        if alpha == 2:
+        if numerics.is_fixed_at(alpha, 2):
             return error * (inverse * inverse)
-        if alpha == -math.inf:
+        if numerics.is_fixed_at(alpha, -math.inf):
             x = error * inverse
             return x * (ops.exp(-0.5 * ops.square(x)) * inverse)
-        x, factor = error * (inverse / math.sqrt(b)), inverse * math.sqrt(b)
+        x, factor = error * (inverse / b**0.5), inverse * b**0.5
         s = numerics.hypot(x, 1.0)
         # In two factors, x / s and the rest: s**(alpha - 2) may be too small for a float where the slope is not.
         slope = factor * (x / s)
-        if alpha in (1.0, 0.0, -2.0):
+        if numerics.is_fixed_at(alpha, 1.0, 0.0, -2.0):
             return functools.reduce(ops.multiply, [1.0 / s] * int(1.0 - alpha), slope)
         return slope * ops.exp((alpha - 1.0) * ops.log1p(x * (x / (s + 1.0))))
 
-    def _alpha_and_b(self) -> tuple[float, float]:
+    def _alpha_and_b(self) -> tuple[Any, Any]:
         """Alpha, or the limit from which the precision of the computation cannot tell it, and abs(alpha - 2)."""
         near = 1e-9 if self.compute_dtype == "float32" else 1e-18
-        alpha = min(float(self.alpha), 10.0 / near)
+        alpha: Any = self.alpha
+        if ops.is_tensor(alpha):
+            # One that moves passes the limits 0 and 2 close by, where the general formula is exact as well.
+            b = ops.abs(numerics.away_from_zero(alpha - 2.0, near))
+            return numerics.away_from_zero(alpha, near), b
+        alpha = min(float(alpha), 10.0 / near)
         if alpha < -1.0 / near:
             alpha = -math.inf
         alpha = next((limit for limit in (0.0, 2.0) if abs(alpha - limit) < near), alpha)
@@ -452,7 +457,11 @@ class GaussianNLL(RegressionLoss, key="gaussian_nll"):
         return -of_mean, ops.concatenate([of_mean, of_log_variance], axis=-1)
 
     def _scaled(self, value: Any, log_variance: Any) -> Any:
-        return value * ops.exp(self.beta * ops.stop_gradient(log_variance)) if self.beta else value
+        return (
+            value * ops.exp(self.beta * ops.stop_gradient(log_variance))
+            if not numerics.is_fixed_at(self.beta, 0)
+            else value
+        )
 
 
 def _clipped(log_variance: Any) -> Any:
@@ -505,4 +514,8 @@ class Tweedie(RegressionLoss, key="tweedie"):
     def _power(self, mean: Any) -> Any:
         """mean**(1 - power) / (2 - power); the root of the default is faster than a logarithm and an exponential."""
         scale = 1.0 / (2.0 - self.power)
-        return scale / ops.sqrt(mean) if self.power == 1.5 else scale * ops.exp((1.0 - self.power) * ops.log(mean))
+        return (
+            scale / ops.sqrt(mean)
+            if numerics.is_fixed_at(self.power, 1.5)
+            else scale * ops.exp((1.0 - self.power) * ops.log(mean))
+        )

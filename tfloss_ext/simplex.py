@@ -10,7 +10,7 @@ from keras import ops
 
 from tfloss_ext import labels
 from tfloss_ext.gradients import by_slices, over_slices
-from tfloss_ext.numerics import CERTAIN, at_least, larger
+from tfloss_ext.numerics import CERTAIN, at_least, away_from_zero, is_fixed_at, larger
 
 
 def _loss(y: Any, z: Any, value_and_slope: Callable[..., Any], *rows: Any) -> Any:
@@ -124,13 +124,16 @@ def _raised(tau: Any, z: Any, axis: int) -> Any:
 
 # Tempered
 
+# How near to 1 temperatures come that move: formulas divide by what they differ by.
+_APART = 1e-6
+
 
 def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
     """sum_c y_c (log_t1 y_c - log_t1 p_c) - (y_c**(2-t1) - p_c**(2-t1)) / (2-t1), p the softmax tempered by t2."""
-    rest, hard = 1.0 - t1, labels.are_ids(y, z) or labels.are_hard(y)
+    rest, hard = away_from_zero(1.0 - t1, _APART), labels.are_ids(y, z) or labels.are_hard(y)
 
     def log_t1(logs: Any) -> Any:
-        return ops.expm1(rest * logs) / rest if rest else logs
+        return logs if is_fixed_at(rest, 0) else ops.expm1(rest * logs) / rest
 
     def constant(y: Any, axis: int) -> Any:
         """What the targets alone say; 0 where they are one-hot."""
@@ -148,14 +151,14 @@ def bi_tempered(y: Any, z: Any, t1: float, t2: float) -> Any:
 
         def slope() -> Any:
             direct = p - y
-            if t1 == t2:
+            if is_fixed_at(t1, 1) and is_fixed_at(t2, 1):
                 return direct
             direct = direct * ops.exp((t2 - t1) * logs)
             return direct - escort() * _sum(direct, axis)
 
         return value, slope
 
-    normaliser = [] if t2 == 1 else [_per_row(lambda z, axis: _normaliser(z, t2, axis), z)]
+    normaliser = [] if is_fixed_at(t2, 1) else [_per_row(lambda z, axis: _normaliser(z, t2, axis), z)]
     return _loss(y, z, value_and_slope, *normaliser)
 
 
@@ -169,8 +172,8 @@ def _tempered(z: Any, t: float, axis: int, k: Any = None) -> tuple[Any, Any]:
 
     k is what `_normaliser` gives, unused for t = 1.
     """
-    s = t - 1.0
-    if s == 0:
+    s = away_from_zero(t - 1.0, _APART)
+    if is_fixed_at(s, 0):
         logs = z - ops.log(_sum(ops.exp(z), axis))
         return logs, lambda: ops.exp(logs)
     # The last step, as it squares the error, and gives the derivative of k to whoever differentiates the gradient.
@@ -187,7 +190,8 @@ def _tempered(z: Any, t: float, axis: int, k: Any = None) -> tuple[Any, Any]:
 
 def _normaliser(z: Any, t: float, axis: int) -> Any:
     """k, but for a step that makes it exact: two to ten steps bring it within the tolerance."""
-    return _settled(lambda k: _nearer(k, z, t - 1.0, axis), ops.zeros_like(_sum(z, axis)), 1e-4)
+    s = away_from_zero(t - 1.0, _APART)
+    return _settled(lambda k: _nearer(k, z, s, axis), ops.zeros_like(_sum(z, axis)), 1e-4)
 
 
 def _relative(k: Any, z: Any, s: float) -> tuple[Any, Any]:
