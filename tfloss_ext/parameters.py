@@ -128,13 +128,19 @@ def check(field: dataclasses.Field[Any], value: Any) -> Any:
     try:
         if not isinstance(value, Moving):
             return spec.check(value)
-        if not isinstance(spec, _Number) or not spec.single:
+        if not may_move(field):
             raise _MisunderstoodError("it does not move")
         spec.check(value.start)  # Which later ones are not looked at.
         return value
     except (TypeError, ValueError, OverflowError) as error:
         why = f" ({error})" if isinstance(error, _MisunderstoodError) else ""
         raise ValueError(f"Expected {field.name} {spec.expected}. Received: {field.name}={value!r}{why}") from error
+
+
+def may_move(field: dataclasses.Field[Any]) -> bool:
+    """Whether a parameter may be a `Moving` number."""
+    spec = field.metadata["spec"]
+    return isinstance(spec, _Number) and spec.single
 
 
 def checked(name: str, value: Any, declared: Any) -> Any:

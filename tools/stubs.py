@@ -28,6 +28,7 @@ import keras  # noqa: E402
 
 import tfloss_ext  # noqa: E402
 from tfloss_ext import registry  # noqa: E402
+from tfloss_ext.parameters import may_move  # noqa: E402
 
 STUB = ROOT / "tfloss_ext" / "__init__.pyi"
 WIDTH = 120
@@ -158,7 +159,7 @@ def _class(cls: type, imports: Imports) -> str:
     lines += [_field(name, text) for name, text in _fields(cls, imports).items() if inherited.get(name) != text]
     if _name(cls) in PUBLIC:
         parameters = _signature(cls)
-        texts = [_parameter(parameter, _types(cls, parameter, imports)[0]) for parameter in parameters]
+        texts = [_parameter(parameter, _taken(cls, parameter, imports)) for parameter in parameters]
         lines += _define("__init__", ["self", *_starred(parameters, texts)], "None", "    ")
     known = {name: text for base in reversed(bases) for name, text in _methods(base, imports).items()}
     lines += [text for name, text in _methods(cls, imports).items() if known.get(name) != text]
@@ -218,6 +219,15 @@ def _types(cls: type, parameter: inspect.Parameter, imports: Imports) -> tuple[s
     kept = [one_of if part == "str" else part for part in str(field.type).split(" | ")]
     given = [f"Sequence{part.removeprefix('list')} | _Array" if part.startswith("list[") else part for part in kept]
     return " | ".join(given), " | ".join(kept)
+
+
+def _taken(cls: type, parameter: inspect.Parameter, imports: Imports) -> str:
+    """What a parameter of the constructor takes beside: a number that moves."""
+    given, field = _types(cls, parameter, imports)[0], _declared(cls).get(parameter.name)
+    if field is None or not may_move(field):
+        return given
+    imports.add("from tfloss_ext.parameters import Moving")
+    return f"{given.removesuffix(' | None')} | Moving{' | None' * given.endswith(' | None')}"
 
 
 def _class_variables(cls: type, imports: Imports) -> Iterator[str]:
@@ -338,7 +348,7 @@ def _overloads(losses: list[type]) -> Iterator[str]:
 
 def _overload(cls: type, names: list[str], defaults: Mapping[str, Any]) -> str:
     parameters = [p.replace(kind=p.KEYWORD_ONLY, default=defaults.get(p.name, p.default)) for p in _signature(cls)]
-    texts = [_parameter(parameter, _types(cls, parameter, Imports())[0]) for parameter in parameters]
+    texts = [_parameter(parameter, _taken(cls, parameter, Imports())) for parameter in parameters]
     identifier = f"identifier: Literal[{', '.join(map(_value, names))}]"
     return "@overload\n" + "".join(_define("get", [identifier, "*", *texts], cls.__name__, ""))
 

@@ -20,6 +20,7 @@ from tfloss_ext import (
     GeneralRobust,
     Loss,
     Quantile,
+    Scheduled,
     Triplet,
     Tversky,
     WeightedKappa,
@@ -45,6 +46,8 @@ Focal(gamma=2, alpha=None, reduction=None)
 Focal(dtype=keras.DTypePolicy("float32"))
 Focal(dtype=np.dtype("float32"))
 Focal(**options)
+Focal(gamma=Scheduled(keras.optimizers.schedules.CosineDecay(2.0, 10)))
+CategoricalFocal(alpha=Scheduled(0.25), gamma=0.5 * Scheduled(2.0))
 CategoricalFocal(alpha=0.25)
 CategoricalFocal(alpha=[1, 2.0, 3])
 CategoricalFocal(2.0, (1.0, 2.0))
