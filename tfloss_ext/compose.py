@@ -35,6 +35,23 @@ class Addable:
     __rmul__ = __mul__
 
 
+class OfLoss:
+    """What another loss is an argument of, `loss`, and is saved with."""
+
+    loss: keras.losses.Loss
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, as plain JSON."""
+        known = {**vars(self), **super().get_config()}  # type: ignore[misc]
+        known["loss"] = keras.saving.serialize_keras_object(self.loss)
+        return {name: known[name] for name in inspect.signature(type(self)).parameters}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """What `get_config` described."""
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
 class Term(NamedTuple):
     """A loss of a sum, how much it counts, and its name there."""
 
@@ -181,7 +198,7 @@ class LossSum(Addable, keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package=registry.PACKAGE)
-class LossMetric(keras.metrics.Mean):
+class LossMetric(OfLoss, keras.metrics.Mean):
     """The mean over the samples of what a loss gives, for the logs of `fit` and `evaluate`.
 
     Args:
@@ -205,19 +222,6 @@ class LossMetric(keras.metrics.Mean):
         value = replicas.unshared(self.loss(y_true, y_pred, sample_weight), self.loss.reduction)
         first = next((leaf for leaf in keras.tree.flatten(y_pred) if hasattr(leaf, "shape")), y_pred)
         super().update_state(ops.mean(value), sample_weight=ops.shape(ops.convert_to_tensor(first))[0])
-
-    def get_config(self) -> dict[str, Any]:
-        """The loss, the name and the precision, as plain JSON."""
-        return {
-            "loss": keras.saving.serialize_keras_object(self.loss),
-            "name": self.name,
-            "dtype": self.dtype,
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The metric that `get_config` described."""
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
 
 
 def weighted_sum(terms: Mapping[str, Any]) -> LossSum:

@@ -12,6 +12,7 @@ from keras import ops
 
 from tfloss_ext import gradients, numerics, registry, screening, shapes
 from tfloss_ext.base import Loss
+from tfloss_ext.compose import OfLoss
 from tfloss_ext.parameters import flag, number
 
 # How much of a share of a number is taken for rounding: 0.07 * 100 is 7.
@@ -19,7 +20,7 @@ _ROUNDING = 1e-6
 
 
 @keras.saving.register_keras_serializable(package=registry.PACKAGE)
-class HardExamples(Loss):
+class HardExamples(OfLoss, Loss):
     """The mean over the hardest values of another loss, as online hard example mining takes it.
 
     Of N values that weights and masks keep, the `ceil(fraction * N)` largest before they are weighted. The others are
@@ -140,15 +141,6 @@ class HardExamples(Loss):
         """Of each sample, or of the whole batch, in a shape that broadcasts."""
         axes = tuple(range(1 if self.per_sample else 0, len(values.shape)))
         return ops.sum(values, axis=axes, keepdims=True) if axes else values
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain JSON."""
-        return {"loss": keras.saving.serialize_keras_object(self.loss), **super().get_config()}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The loss that `get_config` described."""
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
 
 
 class _Foreign(Loss):

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from tfloss_ext import registry
-from tfloss_ext.compose import Addable
+from tfloss_ext.compose import Addable, OfLoss
 from tfloss_ext.parameters import checked, numbers
 
 
 @keras.saving.register_keras_serializable(package=registry.PACKAGE)
-class DeepSupervision(Addable, keras.losses.Loss):
+class DeepSupervision(OfLoss, Addable, keras.losses.Loss):
     """The weighted mean of a loss over outputs of several resolutions, against the same targets.
 
     `sum_i w_i loss(y_i, p_i) / sum_i w_i`, the weights being 1, 1/2, 1/4 and so on where none are given, as in nnU-Net.
@@ -80,15 +80,6 @@ class DeepSupervision(Addable, keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The same: `__call__` knows the weights of samples."""
         return self(y_true, y_pred)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain JSON."""
-        return {"loss": keras.saving.serialize_keras_object(self.loss), "weights": self.weights, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The loss that `get_config` described."""
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
 
 
 def _at(tensor: Any, sizes: Sequence[int | None]) -> Any:
