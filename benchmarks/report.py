@@ -194,6 +194,18 @@ def batches(arguments: argparse.Namespace) -> list[str]:
     ]
 
 
+def sums(arguments: argparse.Namespace) -> list[str]:
+    """Sums of losses against their terms."""
+    from sums import table
+
+    return [
+        "The terms alone, one after the other, and the sum of them, in the same rounds; this alone is printed by",
+        "`python benchmarks/sums.py`.",
+        "",
+        *table(arguments.rounds),
+    ]
+
+
 def beside_peers(arguments: argparse.Namespace) -> list[str]:
     """The figures of losses on PyTorch, from their own environment, beside ours of the same shapes."""
     from work import peer_works
@@ -237,6 +249,7 @@ PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], list[str]]]] = {
     "shapes": ("Over the shapes people use", over_shapes),
     "losses": ("Every loss, with its floor and memory", every_loss),
     "passes": ("With and without the compiled pass", passes),
+    "sums": ("Sums of losses", sums),
     "batches": ("Batches of embeddings", batches),
     "peers": ("Beside others on PyTorch", beside_peers),
     "embedding_peers": ("Embeddings beside others on PyTorch", embeddings_beside_peers),

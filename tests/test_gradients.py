@@ -132,7 +132,11 @@ def test_values_and_gradients_are_those_of_the_plain_formula(case, mode, any_siz
     # The slope of abs(y - p)**0.5 makes ten times as much of how p is rounded, where p is near y.
     rough = 1e-5 if case.parameters.get("beta") == 0.5 else 1e-6
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * np.abs(other).max(initial=0))
+        scale = np.abs(other).max(initial=0)
+        if case.key == "barlow_twins" and len(case.y_pred) == 2 and one is found[1]:
+            # Correlations of two samples are 1 or -1 whatever they are: their slopes are 0 but for rounding.
+            scale = 10.0
+        np.testing.assert_allclose(one, other, rtol=rough, atol=rough * scale)
 
 
 @pytest.mark.parametrize("key", sorted(registry.classes()))
