@@ -60,3 +60,10 @@ def versions(session: nox.Session, versions: str, backend: str) -> None:
         *(session.posargs or [f"tests/test_{name}.py" for name in TESTS]),
         env={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
     )
+
+
+@nox.session(python=PYTHONS["oldest"])
+def loggers(session: nox.Session) -> None:
+    """The terms of a sum in the loggers that people use."""
+    session.install(".[tensorflow,test]", "tensorboard", "wandb", "mlflow")
+    session.run("pytest", "-q", "tests/test_loggers.py", env={"TF_CPP_MIN_LOG_LEVEL": "3"})
