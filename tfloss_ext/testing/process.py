@@ -18,8 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfloss_ext.compose import LossSum
-from tfloss_ext.testing.subject import Subject, as_json, config_of, numpy, reduced, single
+from tfloss_ext.testing.subject import Subject, as_json, classes_inside, config_of, numpy, reduced, single
 from tfloss_ext.testing.traits import Pair
 
 
@@ -72,7 +71,7 @@ def _question(subject: Subject) -> dict[str, Any]:
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(subject.loss)))
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    classes = _classes_of(subject.loss)
+    classes = [type(subject.loss), *classes_inside(subject.loss)]
     for cls in classes:
         if cls.__module__ == "__main__":
             return {"skip": f"{cls.__name__} is of __main__, which another process cannot import: put it in a module"}
@@ -80,13 +79,6 @@ def _question(subject: Subject) -> dict[str, Any]:
             return {"skip": f"{cls.__name__} is made inside a function, where no import finds it"}
     modules = [(cls.__module__, getattr(sys.modules.get(cls.__module__), "__file__", None)) for cls in classes]
     return {"config": config, "modules": modules, "replicas": goes_over_replicas(subject)}
-
-
-def _classes_of(loss: Any) -> list[type]:
-    """The class of a loss, and those of the losses in it."""
-    inner = [term.loss for term in loss.terms] if isinstance(loss, LossSum) else []
-    inner += [value for value in vars(loss).values() if isinstance(value, keras.losses.Loss)]
-    return [type(loss), *(cls for each in inner for cls in _classes_of(each))]
 
 
 def _ask(folder: Path, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
