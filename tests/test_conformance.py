@@ -259,7 +259,16 @@ def test_slopes_of_slices_have_slopes(key, monkeypatch):
 
 # What is held above in one case in five, and what takes a process, or other tests hold more of it.
 ELSEWHERE = {"config", "values", "reductions", "sample_weight", "nan_at_zero_weight", "nan_under_mask", "extremes"}
-ELSEWHERE |= {"batch_of_one", "empty_batch", "modes", "fresh_process", "replicas", "oracle", "oracle_gradient"}
+ELSEWHERE |= {
+    "batch_of_one",
+    "empty_batch",
+    "modes",
+    "gradient_modes",
+    "fresh_process",
+    "replicas",
+    "oracle",
+    "oracle_gradient",
+}
 OTHER_CHECKS = [name for name in testing.check_names() if name not in ELSEWHERE]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Keras will not find:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
 ]
+
+ROOT = Path(__file__).parent.parent
 
 PLAIN = ["ranks", "mismatch", "nan_at_zero_weight", "nan_under_mask"]
 LEFT_IN = ["zero_weight", "nan_at_zero_weight", "mask", "nan_under_mask"]
@@ -53,7 +56,7 @@ CAUGHT = {
     "LosesSmallDifferences": [*PLAIN, "float16", "bfloat16"],
     "HoldsAFactor": ["gradient"],
     "ClipsLogits": ["gradient_when_wrong"],
-    "ReadsTheBatchSize": ["modes"],
+    "ReadsTheBatchSize": ["modes", "gradient_modes"],
     "DependsOnTheOrder": [*LEFT_IN, "permutation"],
     "CouplesUndeclared": [*LEFT_IN, "coupling"],
     "NotAShareOfReplicas": [*PLAIN, "replicas"],
@@ -91,7 +94,7 @@ def _of_this_process():
 
 
 def results(name: str) -> dict[str, testing.CheckResult]:
-    found = [testing._result(check, None) for check in testing._checks(SUBJECTS[name])]
+    found = [testing.result_of(check) for check in testing._checks(SUBJECTS[name])]
     return {result.name: result for result in found}
 
 
@@ -101,7 +104,7 @@ def caught(name: str) -> list[str]:
 
 def here(names) -> list[str]:
     """Those that there are on this backend."""
-    lacking = {"tensorflow": (), "jax": ("replicas", "modes"), "torch": ("replicas", "modes")}[BACKEND]
+    lacking = () if BACKEND == "tensorflow" else ("replicas", "modes", "gradient_modes")
     return sorted(name for name in names if name not in lacking)
 
 
@@ -120,7 +123,7 @@ def test_a_right_loss_passes(name):
     assert {name: result.reason for name, result in found.items() if result.status == "failed"} == {}
     passed = {name for name, result in found.items() if result.status == "passed"}
     missing = {"gradient_when_wrong", "coupling", "oracle", "oracle_gradient", "ranks"}
-    assert set(here(testing.check_names())) - {"modes"} <= passed | missing
+    assert set(here(testing.check_names())) - {"modes", "gradient_modes"} <= passed | missing
 
 
 def test_a_message_says_what_was_expected_and_what_was_received():
@@ -208,7 +211,7 @@ def test_inputs_of_ones_own_and_several():
     for inputs in (pairs[0], pairs):
         for check in testing.loss_checks(tfloss_ext.LogCosh(), inputs=inputs, modes=["eager"]):
             if check.name not in ("fresh_process", "replicas"):
-                assert testing._result(check, None).status in ("passed", "skipped")
+                assert testing.result_of(check).status in ("passed", "skipped")
 
 
 # Traits
@@ -324,3 +327,34 @@ def test_nothing_in_the_package_imports_it():
     for module in folder.glob("*.py"):
         lines = module.read_text(encoding="utf-8").splitlines()
         assert not [line for line in lines if "import" in line and "testing" in line], module.name
+
+
+# The page on Keras's own losses
+
+
+def page_tool():
+    spec = importlib.util.spec_from_file_location("keras_losses_tool", ROOT / "tools" / "keras_losses.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    return tool
+
+
+@pytest.mark.tensorflow
+def test_the_page_on_the_losses_of_keras_says_what_is_found():
+    tool, text = page_tool(), (ROOT / "docs" / "keras_losses.md").read_text(encoding="utf-8")
+    if f"here of Keras {keras.__version__} " not in text:
+        pytest.skip("written for another Keras")
+    shown = tool.statuses(text)
+    assert list(shown) == [label(loss) for loss in tool.losses()]
+    # Of a few losses what takes no time; `python tools/keras_losses.py --check` holds it all.
+    names = ["config", "dtype", "values", "ranks", "mismatch", "sample_weight", "zero_weight", "mask", "float16"]
+    places = [place for place, name in enumerate(testing.check_names()) if name in names]
+    chosen = [
+        keras.losses.Huber(),
+        keras.losses.Circle(),
+        keras.losses.Dice(),
+        keras.losses.CategoricalGeneralizedCrossEntropy(),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ]
+    for loss, results in tool.found_in(chosen, names).items():
+        assert [tool.SIGNS[result.status] for result in results] == [shown[loss][place] for place in places], loss

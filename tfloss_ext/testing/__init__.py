@@ -144,7 +144,7 @@ def check_loss(
         raise ValueError(f"Expected on_fail to be 'raise', 'warn' or None. Received: {on_fail!r}")
     expected = _known_checks(expected_failed_checks or {})
     checks = list(loss_checks(loss, inputs=inputs, traits=traits, oracle=oracle))
-    results = [_result(check, expected.get(check.name)) for check in checks]
+    results = [result_of(check, expected.get(check.name)) for check in checks]
     failed = [result for result in results if result.status == "failed"]
     if failed and on_fail:
         lines = "\n".join(f"  {result.name}: {result.reason}" for result in failed)
@@ -252,7 +252,8 @@ def _known_checks(expected: Mapping[str, str]) -> Mapping[str, str]:
     return expected
 
 
-def _result(check: Check, expected: str | None) -> CheckResult:
+def result_of(check: Check, expected: str | None = None) -> CheckResult:
+    """What a check gives, of which it is expected to fail where there is a reason."""
     try:
         check()
     except SkipCheck as skip:

@@ -61,7 +61,7 @@ class Subject:
         return self.traits.predictions == "square"
 
     @property
-    def compiled(self) -> tuple[str, ...]:
+    def distinct_modes(self) -> tuple[str, ...]:
         """The modes in which what a loss gives may differ: a graph alone runs what is run eagerly."""
         modes = tuple(mode for mode in self.modes if mode != "graph")
         if not modes:
@@ -246,12 +246,12 @@ def values_and_slopes(
         return value, pull(ops.ones_like(value))[0]
 
     more = [] if weight is None else [weight]
-    step = _compiled(run, [y_true, y_preds[0], *more], mode)
+    step = compiled(run, [y_true, y_preds[0], *more], mode)
     found = [step(y_true, ops.convert_to_tensor(y_pred), *more) for y_pred in y_preds]
     return [(numpy(value), numpy(slope)) for value, slope in found]
 
 
-def _compiled(function: Callable[..., Any], arrays: Sequence[np.ndarray], mode: str) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], arrays: Sequence[np.ndarray], mode: str) -> Callable[..., Any]:
     """The function as it is, or compiled for batches of any size."""
     if mode == "eager":
         return function
@@ -262,8 +262,8 @@ def _compiled(function: Callable[..., Any], arrays: Sequence[np.ndarray], mode: 
     import tensorflow as tf
 
     specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
-    compiled: Any = tf.function(function, input_signature=specs, jit_compile=mode == "xla", autograph=False)
-    return lambda *arrays: compiled(*map(tf.convert_to_tensor, arrays))
+    run: Any = tf.function(function, input_signature=specs, jit_compile=mode == "xla", autograph=False)
+    return lambda *arrays: run(*map(tf.convert_to_tensor, arrays))
 
 
 @contextlib.contextmanager
