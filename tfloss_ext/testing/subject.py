@@ -303,13 +303,15 @@ def in_float64(loss: Any, pair: Pair) -> tuple[Any, bool]:
     """The loss unreduced, in float64 where it can be that."""
     if type(loss).__module__.split(".")[0] == registry.PACKAGE and not classes_inside(loss):
         return reduced(with_dtype(loss, "float64"), None), True
-    with contextlib.suppress(Exception):  # Some backends have no such operation.
-        double = with_dtype(loss, "float64")
+    # Elsewhere `keras.ops.mean` and others make float32 of it half-way.
+    known = keras.backend.backend() == "tensorflow"
+    with contextlib.suppress(Exception):  # Some losses have no such operation.
+        double = with_dtype(loss, "float64") if known else None
         if double is not None:
             double = reduced(double, None)
             value, _ = value_and_slope(double, (pair[0], pair[1].astype("float64")))
             values = numpy(double(pair[0], pair[1].astype("float64")))
-            # Someone else's may compute in float32, and call it float64, as `keras.ops.mean` does on PyTorch.
+            # Someone else's may compute in float32, and call it float64.
             if values.dtype == value.dtype == np.float64 and (values != values.astype("float32")).any():
                 return double, True
     return reduced(loss, None), False
