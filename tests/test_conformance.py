@@ -10,15 +10,15 @@ import re
 import keras
 import numpy as np
 import pytest
-from cases import Case, cases, every_case, every_case_in, required
-from support import BACKEND, MODES, to_numpy, value_and_gradient, values_and_gradients
+from cases import Case, cases, every_case, every_case_in, of_each_family, required
+from support import BACKEND, MODES, to_numpy, value_and_gradient
 
 import tfloss_ext
-from tfloss_ext import gradients, registry
+from tfloss_ext import gradients, registry, testing
 from tfloss_ext.base import BatchLoss
 from tfloss_ext.boxes import BoxLoss
 from tfloss_ext.overlap import RegionLoss
-from tfloss_ext.pairing import EmbeddingLoss, ViewsLoss
+from tfloss_ext.pairing import ViewsLoss
 from tfloss_ext.regression import ErrorLoss, RegressionLoss
 
 KEYS = sorted(registry.classes())
@@ -93,10 +93,7 @@ def test_config_is_json_with_every_argument(key):
 
 @every_case(thin=True)
 def test_config_rebuilds_the_same_loss(case):
-    loss = case.loss(reduction=None)
-    again = type(loss).from_config(json.loads(json.dumps(loss.get_config())))
-    assert again.get_config() == loss.get_config()
-    np.testing.assert_array_equal(to_numpy(loss(case.y_true, case.y_pred)), to_numpy(again(case.y_true, case.y_pred)))
+    case.check("config")
 
 
 @every_loss
@@ -122,38 +119,12 @@ def test_public_docstring_is_complete(key):
 @every_loss
 def test_values_are_per_sample_never_a_scalar(key):
     for case in cases(key):
-        values = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred))
-        assert values.ndim >= 1
-        assert len(values) == len(case.y_pred)
+        case.check("values")
 
 
 @every_case(thin=True)
 def test_reductions_agree_with_the_values(case):
-    values = to_numpy(case.loss(reduction=None)(case.y_true, case.y_pred))
-    known = case.loss().known(*_aligned(case))
-    # What couples samples, or positions, has values whose mean over all is the loss of those that are known.
-    whole = known is None or case.couples or couples_positions(case)
-    count = values.size if whole else to_numpy(known).sum()
-
-    def reduced(reduction):
-        return to_numpy(case.loss(reduction=reduction)(case.y_true, case.y_pred))
-
-    np.testing.assert_allclose(reduced("sum"), values.sum(), rtol=1e-5)
-    np.testing.assert_allclose(reduced("sum_over_batch_size"), values.sum() / count, rtol=1e-5)
-    np.testing.assert_allclose(reduced("mean"), values.sum() / count, rtol=1e-5)
-    np.testing.assert_allclose(reduced("mean_with_sample_weight"), values.sum() / count, rtol=1e-5)
-    np.testing.assert_array_equal(reduced("none"), values)
-
-
-def _aligned(case: Case):
-    loss = case.loss()
-    y_pred = keras.ops.convert_to_tensor(case.y_pred, dtype="float32")
-    return loss.align(loss.read_targets(case.y_true), y_pred)
-
-
-def couples_positions(case: Case) -> bool:
-    """Whether ignored positions leave sums rather than the mean over the values."""
-    return isinstance(case.loss(), RegionLoss)
+    case.check("reductions")
 
 
 # Weights
@@ -161,51 +132,18 @@ def couples_positions(case: Case) -> bool:
 
 @every_case(thin=True)
 def test_sample_weight_weighs_samples_whatever_the_rank(case):
-    loss = case.loss(reduction=None)
-    values = to_numpy(loss(case.y_true, case.y_pred))
-    weight = np.linspace(0.5, 2.0, len(values)).astype("float32")
-    if case.couples and couples_positions(case):
-        pytest.skip("a weight is the share of the image in the sums")
-    expected = values * weight.reshape(-1, *[1] * (values.ndim - 1))
-    np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight)), expected, rtol=1e-5)
-    np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, weight[:, None])), expected, rtol=1e-5)
-    np.testing.assert_allclose(to_numpy(loss(case.y_true, case.y_pred, 3.0)), values * 3.0, rtol=1e-5)
-    mean = case.loss(reduction="mean_with_sample_weight")(case.y_true, case.y_pred, np.ones_like(weight) * 3.0)
-    assert np.isclose(to_numpy(mean), to_numpy(case.loss()(case.y_true, case.y_pred)), rtol=1e-5)
+    case.check("sample_weight")
 
 
 @every_case_in(COMPILED, thin=True)
 def test_a_sample_of_weight_zero_is_as_good_as_cut_out(case, mode):
     """Even where it holds NaN: value and gradient are those of the batch without it."""
-    if len(case.y_pred) < 2:
-        pytest.skip("one sample alone")
-    dropped = np.zeros(len(case.y_pred), bool)
-    dropped[:: max(len(dropped) - 1, 2)] = True
-    loss = case.loss(reduction="sum")
-    y_true, y_pred = case.y_true.copy(), case.spoilt(dropped)
-    if y_true.dtype.kind == "f":
-        y_true[dropped] = np.inf
-    value, gradient = value_and_gradient(loss, y_true, y_pred, (~dropped).astype("float32"), mode=mode)
-    expected, slope = value_and_gradient(loss, *case.of(~dropped), mode=mode)
-    # A coupled loss is "sum" = B times the mean over what is left to compare.
-    scale = len(dropped) / (~dropped).sum() if case.couples else 1.0
-    np.testing.assert_allclose(value, expected * scale, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(case.of(~dropped, gradient)[1], slope * scale, rtol=1e-4, atol=1e-6)
-    assert not gradient[dropped].any()
+    case.check("nan_at_zero_weight", [mode])
 
 
 @every_case(thin=True)
 def test_a_masked_sample_is_as_good_as_cut_out(case):
-    if len(case.y_pred) < 2:
-        pytest.skip("one sample alone")
-    kept = np.ones(len(case.y_pred), bool)
-    kept[1] = False
-    prediction = keras.ops.convert_to_tensor(case.spoilt(1).astype("float32"))
-    prediction._keras_mask = keras.ops.convert_to_tensor(kept)
-    value = to_numpy(case.loss()(case.y_true, prediction))
-    y_true, y_pred = case.of(kept)
-    expected = to_numpy(case.loss()(y_true, y_pred.astype("float32")))
-    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    case.check("nan_under_mask")
 
 
 @every_case(thin=True)
@@ -253,31 +191,14 @@ def test_a_column_and_a_vector_are_aligned(key):
 # Precision
 
 
-def extremes(case: Case) -> list[np.ndarray]:
-    """Predictions at the edges of what a loss may be given, in the shape of the case's own."""
-    shape, loss = case.y_pred.shape, case.loss()
-    signs = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, 1.0, -1.0)
-    if case.probabilities or getattr(loss, "from_logits", None) is False:
-        return [np.zeros(shape), np.ones(shape), (signs + 1) / 2]
-    if isinstance(loss, EmbeddingLoss) and len(shape) < 3 and shape[-1:] != (3,):
-        return [np.zeros(shape), np.full(shape, 1e4)]
-    return [np.zeros(shape), np.ones(shape), signs * 1e4, -signs * 1e4, np.full(shape, 1e4)]
-
-
 @every_case_in(COMPILED, thin=True)
 def test_extremes_give_finite_values_and_gradients(case, mode):
-    y_preds = [y_pred.astype("float32") for y_pred in extremes(case)]
-    for value, gradient in values_and_gradients(case.loss(), case.y_true, y_preds, mode=mode):
-        assert np.isfinite(value)
-        assert np.isfinite(gradient).all()
+    case.check("extremes", [mode])
 
 
 @every_case(thin=True)
 def test_a_batch_of_one_is_finite(case):
-    y_true, y_pred = case.of(slice(1))
-    value, gradient = value_and_gradient(case.loss(), y_true, y_pred.astype("float32"))
-    assert np.isfinite(value)
-    assert np.isfinite(gradient).all()
+    case.check("batch_of_one")
 
 
 @pytest.fixture
@@ -336,18 +257,39 @@ def test_slopes_of_slices_have_slopes(key, monkeypatch):
 
 # Everywhere
 
+# What is held above in one case in five, and what takes a process, or other tests hold more of it.
+ELSEWHERE = {"config", "values", "reductions", "sample_weight", "nan_at_zero_weight", "nan_under_mask", "extremes"}
+ELSEWHERE |= {
+    "batch_of_one",
+    "empty_batch",
+    "modes",
+    "gradient_modes",
+    "fresh_process",
+    "replicas",
+    "oracle",
+    "oracle_gradient",
+}
+OTHER_CHECKS = [name for name in testing.check_names() if name not in ELSEWHERE]
+
+
+@pytest.mark.parametrize(
+    "key", [pytest.param(key, marks=() if key in of_each_family() else pytest.mark.slow) for key in KEYS]
+)
+@pytest.mark.parametrize("name", OTHER_CHECKS)
+def test_every_other_check_holds(key, name):
+    first(key).check(name, MODES[:1])
+
+
+@pytest.mark.slow
+@testing.parametrize_with_checks([made(key) for key in KEYS])
+def test_every_check_holds_of_the_examples_that_the_loss_is_given(check):
+    check()
+
 
 @pytest.mark.tensorflow
 @every_case_in(["graph", "xla"], thin=True)
 def test_unknown_batch_size(case, mode):
-    import tensorflow as tf
-
-    loss = case.loss()
-    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (case.y_true, case.y_pred)]
-    run = tf.function(loss, input_signature=specs, jit_compile=mode == "xla", autograph=False)
-    np.testing.assert_allclose(
-        run(case.y_true, case.y_pred).numpy(), loss(case.y_true, case.y_pred).numpy(), rtol=1e-5, atol=1e-6
-    )
+    case.check("modes", [mode])
 
 
 @every_loss

@@ -511,6 +511,8 @@ class Asymmetric(_ClassificationLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    @property
+    def saturates(self) -> bool: ...
 
 class _EmbeddingLoss(Loss): ...
 
@@ -1319,6 +1321,8 @@ class DiceCrossentropy(OverlapLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    @property
+    def saturates(self) -> bool: ...
     def weights_of_all(self, y_pred: Any) -> Any: ...
 
 class DiceFocal(OverlapLoss):
@@ -1390,6 +1394,8 @@ class DiceFocal(OverlapLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    @property
+    def saturates(self) -> bool: ...
 
 class Expectile(_ErrorLoss):
     """Squared error that weighs predictions above and below the target differently.
@@ -1702,6 +1708,8 @@ class GaussianNLL(_RegressionLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    @property
+    def holds(self) -> bool: ...
     def pull_back(self, upstream: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]: ...
 
 class GeneralRobust(_ErrorLoss):
@@ -3052,6 +3060,8 @@ class UnifiedFocal(OverlapLoss):
         name: str | None = None,
         dtype: str | _DType | None = None,
     ) -> None: ...
+    @property
+    def saturates(self) -> bool: ...
 
 class VICReg(_MomentsLoss):
     """Brings two views of a sample together, and keeps the outputs spread out and uncorrelated.

@@ -67,6 +67,8 @@ class Loss(Addable, Declared):
     couples = False  # Whether a value depends on other samples than its own.
     fuses = True  # Whether XLA makes it faster over large arrays, as `benchmarks/report.py --parts passes` measures.
     asks_replicas = False  # Whether it looks at the samples of other replicas.
+    holds = False  # Whether a factor of it carries no gradient, which then is not the slope of the value.
+    saturates = False  # Whether, by its formula, the gradient vanishes where a logit is far on the wrong side.
     _slices = False  # Whether `call` takes slices of large arrays by itself.
 
     @property

@@ -217,6 +217,7 @@ class CIoU(BoxLoss, key="ciou"):
     """
 
     use = "boxes whose aspect ratio matters too"
+    holds = True
 
     def penalty(self, pair: BoxPair) -> Any:
         difference = _angle(pair.x.true, pair.y.true) - _angle(pair.x.pred, pair.y.pred)

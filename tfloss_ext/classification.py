@@ -330,6 +330,7 @@ class GeneralizedCrossentropy(ClassificationLoss, key="generalized_crossentropy"
     """
 
     use = "noisy labels, with one parameter from crossentropy to absolute error"
+    saturates = True
 
     q: float = number(default=0.7, above=0, at_most=1)
     from_logits: bool = flag(default=False, doc="Whether `y_pred` holds logits.")
@@ -377,6 +378,10 @@ class Asymmetric(ClassificationLoss, key="asymmetric"):
         doc="Whether `y_pred` holds logits, which keeps the gradient of wrong saturated predictions, of "
         "negatives where clip is 0.",
     )
+
+    @property
+    def saturates(self) -> bool:  # type: ignore[override]
+        return self.clip > 0
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target = labels.one_hot(y_true, y_pred)

@@ -258,6 +258,7 @@ class Circle(PairLoss, key="circle_loss"):
     predictions = "embeddings"
     targets = "ids"
     use = "recognition of faces and people"
+    holds = True
 
     gamma: float = number(default=80.0, at_least=0, doc="How steep it is.")
     margin: float = number(

@@ -198,6 +198,7 @@ class ProxyAnchor(BatchLoss, ClassLoss, key="proxy_anchor"):
     task = "embeddings"
     predictions = "cosines"
     use = "metric learning that converges fast, in large batches"
+    holds = True
     takes_ids = True
     asks_replicas = True
 

@@ -48,6 +48,7 @@ class RegionLoss(ClassLoss):
 
     task = "segmentation"
     takes_ids = True
+    saturates = True
 
     from_logits: bool = flag(
         default=False,
@@ -610,6 +611,10 @@ class DiceCrossentropy(OverlapLoss, key="dice_crossentropy", aliases=("dice_ce",
     dice_weight: float = number(default=1.0, at_least=0)
     crossentropy_weight: float = number(default=1.0, at_least=0)
 
+    @property
+    def saturates(self) -> bool:  # type: ignore[override]
+        return not self.crossentropy_weight
+
     def cost(self, sums: Sums) -> Any:
         return self.dice_weight * super().cost(sums)
 
@@ -663,6 +668,10 @@ class DiceFocal(OverlapLoss, key="dice_focal"):
         doc="The weight of positives, in [0, 1], where C == 1 or `multilabel`; otherwise one for each exclusive class.",
     )
 
+    @property
+    def saturates(self) -> bool:  # type: ignore[override]
+        return not self.focal_weight
+
     def cost(self, sums: Sums) -> Any:
         return self.dice_weight * super().cost(sums)
 
@@ -714,6 +723,10 @@ class UnifiedFocal(OverlapLoss, key="unified_focal"):
     gamma: float = number(
         default=0.5, at_least=0, at_most=1, doc="How much the background is turned down, and the rare class turned up."
     )
+
+    @property
+    def saturates(self) -> bool:  # type: ignore[override]
+        return not self.weight
 
     def images(self, y_true: Any, y_pred: Any, weight: Any) -> Any:
         if y_pred.shape[-1] > 2:

@@ -104,6 +104,9 @@ class PairLoss(InBatchLoss):
     pairs defines `totals(pairs)` instead.
     """
 
+    predictions = "embeddings"
+    targets = "ids"
+
     distance = "similarity"  # What the kernel sees, as `blocks.PairMatrix` has it.
     scale: ClassVar[Any] = None  # What similarities are multiplied with.
     takes_views: ClassVar[bool] = False  # Whether there may be several embeddings of a sample, `(B, V, D)`.

@@ -427,6 +427,10 @@ class GaussianNLL(RegressionLoss, key="gaussian_nll"):
     )
     full: bool = flag(default=False, doc="Whether to add the constant `0.5 log(2 pi)`, before the factor.")
 
+    @property
+    def holds(self) -> bool:  # type: ignore[override]
+        return self.beta > 0
+
     def align(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         target = shapes.with_last_axis(y_true)
         *positions, outputs = tuple(target.shape) or (None,)

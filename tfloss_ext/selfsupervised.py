@@ -36,6 +36,7 @@ class NegativeCosine(ViewsLoss, key="negative_cosine"):
 
     predictions = "predictions and their targets `(B, 2, D)`"
     use = "a network that predicts one view of a sample from another"
+    holds = True
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         prediction, target = numerics.normalize(y_pred[:, 0]), numerics.normalize(ops.stop_gradient(y_pred[:, 1]))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ import pytest
 from oracles import ORACLES
 
 import tfloss_ext
-from tfloss_ext import registry
+from tfloss_ext import registry, testing
 from tfloss_ext.parameters import REQUIRED
 
 
@@ -53,6 +53,27 @@ class Case:
         if "held" in inspect.signature(reference).parameters:
             more = {"held": self.y_pred, **more}
         return reference(self.y_true, self.y_pred if y_pred is None else y_pred, **self.parameters, **more)
+
+    @property
+    def traits(self) -> testing.Traits:
+        """What the loss says that it takes, and what is so of this case."""
+        traits = testing.traits_of(self.loss())
+        if self.square:
+            traits = dataclasses.replace(traits, predictions="square")
+        elif traits.predictions == "distances" and self.y_pred.ndim > 1 and self.y_pred.shape[1] > 1:
+            traits = dataclasses.replace(traits, predictions="embeddings")
+        return dataclasses.replace(traits, couples=self.couples)
+
+    def check(self, name: str, modes: Sequence[str] | None = None) -> None:
+        """Hold the loss to one of the checks of `tfloss_ext.testing`, on this case and against its reference."""
+        checks = testing.loss_checks(
+            self.loss(),
+            inputs=(self.y_true, self.y_pred),
+            traits=self.traits,
+            oracle=lambda y_true, y_pred: self.oracle(y_pred),
+            modes=modes,
+        )
+        next(check for check in checks if check.name == name)()
 
     def of(self, chosen: Any, y_pred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Targets and predictions, its own or others, of some samples alone."""
