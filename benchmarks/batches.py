@@ -50,28 +50,66 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--only", nargs="*", default=(*OF_VIEWS, *WHOLE, *OF_IDS), help="names of losses")
+    parser.add_argument("--draw", type=Path, metavar="PNG", help="where to put a picture of the curves")
     parser.add_argument("--measure", nargs=2, metavar=("NAME", "SIZE"), help="measure this alone, and print it")
     arguments = parser.parse_args()
     if arguments.measure:
         print(*measured(arguments.measure[0], int(arguments.measure[1])))
         return
-    print("\n".join(table(arguments.sizes, arguments.only)))
+    found = measured_all(arguments.sizes, arguments.only)
+    print("\n".join(table(found)))
+    if arguments.draw:
+        draw(found, arguments.draw)
 
 
-def table(sizes: Any = SIZES, names: Any = (*OF_VIEWS, *WHOLE, *OF_IDS)) -> list[str]:
-    """Milliseconds and MiB of each loss for each size of a batch."""
-    lines = [f"| loss | {' | '.join(f'B = {size}' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
+# Milliseconds and MiB by the name of the loss and the size of the batch.
+Figures = dict[str, dict[int, tuple[float, float]]]
+
+
+def measured_all(sizes: Any = SIZES, names: Any = (*OF_VIEWS, *WHOLE, *OF_IDS)) -> Figures:
+    """Time and memory of each loss for each size of a batch."""
+    found: Figures = {}
     for name in names:
-        found = []
+        found[name] = {}
         for size in sizes:
-            if size > LARGEST.get(name, size):
-                found.append("-")
-                continue
-            milliseconds, mebibytes = in_its_own_process(name, size)
-            found.append(f"{milliseconds:.0f} ms, {mebibytes:.0f} MiB")
-        lines.append(f"| {name} | {' | '.join(found)} |")
-        print(lines[-1], file=sys.stderr, flush=True)
+            if size <= LARGEST.get(name, size):
+                found[name][size] = in_its_own_process(name, size)
+                print(name, size, found[name][size], file=sys.stderr, flush=True)
+    return found
+
+
+def table(found: Figures) -> list[str]:
+    """A loss in each line, and a size of a batch in each column."""
+    sizes = sorted({size for of_loss in found.values() for size in of_loss})
+    lines = [f"| loss | {' | '.join(f'B = {size}' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
+    for name, of_loss in found.items():
+        cells = ("{:.0f} ms, {:.0f} MiB".format(*of_loss[size]) if size in of_loss else "-" for size in sizes)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+def draw(found: Figures, out: Path) -> None:
+    """Time and memory against the size of the batch; the whole matrix is grey."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    for of_measure, each, unit in zip((0, 1), axes, ("ms", "MiB"), strict=True):
+        for name, of_loss in found.items():
+            style = {"color": "#b0b8c0", "linestyle": "--"} if name in WHOLE else {}
+            each.plot(
+                list(of_loss), [figures[of_measure] for figures in of_loss.values()], marker="o", label=name, **style
+            )
+        sizes = sorted({size for of_loss in found.values() for size in of_loss})
+        each.set_xscale("log", base=2)
+        each.set_yscale("log")
+        each.set_xticks(sizes, map(str, sizes))
+        each.set(xlabel="samples in the batch", title=f"a step, {unit}")
+    axes[1].legend(fontsize=7)
+    figure.savefig(out, dpi=110)
+    plt.close(figure)
 
 
 def encoders() -> list[str]:

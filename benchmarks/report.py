@@ -179,14 +179,18 @@ def _that_fuses(loss: Any) -> Any:
 
 def batches(arguments: argparse.Namespace) -> list[str]:
     """The losses that compare a whole batch against its size, and an encoder in chunks."""
-    from batches import encoders, table
+    from batches import draw, encoders, measured_all, table
 
+    found = measured_all()
+    draw(found, arguments.out.with_name("batches.png"))
     return [
         "Forward plus backward in a graph of B embeddings of 128 numbers, eight of each id or two views of a sample",
         "(`nt_xent` compares 2 B), and the peak of memory beyond what came before; this alone is printed by `python",
         "benchmarks/batches.py`. The whole matrix is the same loss as one writes it without blocks.",
         "",
-        *table(),
+        *table(found),
+        "",
+        "![Time and memory of a step against the size of the batch](batches.png)",
         "",
         "`CachedEncoder`: a batch of 4096 images of 28 x 28 through a small convolutional encoder into `SupCon`.",
         "",
