@@ -156,6 +156,22 @@ def test_any_structure_passes_as_it_is(outputs):
         np.testing.assert_array_equal(to_numpy(after), before)
 
 
+def test_outputs_keep_their_precision_and_their_mask_under_mixed_precision():
+    layer = StepCounter(dtype="mixed_float16")
+    assert keras.backend.standardize_dtype(layer(X).dtype) == "float32"
+    assert layer(keras.Input((3,), dtype="float32")).dtype == "float32"
+    assert to_numpy(layer(X, training=True)).dtype == np.float32
+    assert int(to_numpy(layer.step)) == 1
+    steps = StepCounter()(keras.layers.Embedding(4, 3, mask_zero=True)(np.array([[1, 2, 0]])))
+    np.testing.assert_array_equal(to_numpy(steps._keras_mask), [[True, True, False]])
+    outputs = {"a": keras.ops.ones((2, 1), "float32"), "b": keras.ops.ones((2, 1), "float16")}
+    weighed = UncertaintyWeights(dtype="mixed_float16")(outputs)
+    assert {name: keras.backend.standardize_dtype(each.dtype) for name, each in weighed.items()} == {
+        "a": "float32",
+        "b": "float16",
+    }
+
+
 # Weights of tasks
 
 

@@ -22,7 +22,8 @@ class _Identity(keras.layers.Layer):
     """
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+        # What comes in stays in its own precision, under mixed precision too.
+        super().__init__(**{"autocast": False, **arguments})
         self.supports_masking = True
 
     def compute_output_spec(self, inputs: Any, **arguments: Any) -> Any:
