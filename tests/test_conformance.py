@@ -280,12 +280,6 @@ def test_every_other_check_holds(key, name):
     first(key).check(name, MODES[:1])
 
 
-@pytest.mark.slow
-@testing.parametrize_with_checks([made(key) for key in KEYS])
-def test_every_check_holds_of_the_examples_that_the_loss_is_given(check):
-    check()
-
-
 @pytest.mark.tensorflow
 @every_case_in(["graph", "xla"], thin=True)
 def test_unknown_batch_size(case, mode):
