@@ -65,7 +65,7 @@ from tfloss_ext.tasks import DynamicWeightAverage, StepCounter, TaskWeights, Unc
 from tfloss_ext.training import CachedEncoder
 from tfloss_ext.weights import check_targets, effective_number_weights
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 __all__ = [
     "LDAM",
