@@ -71,6 +71,7 @@ class PairMatrix:
         distance: What kernels see: `"l2"`, `"squared_l2"`, `"cosine"` (1 - cosine) or `"similarity"` (cosine).
         scale: What similarities are multiplied with, None meaning 1.
         block_size: Anchors per block, None for about `BLOCK_ELEMENTS` pairs; memory grows as block_size * n.
+        passes: How many blocks are to have that many pairs together.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class PairMatrix:
         distance: str,
         scale: Any = None,
         block_size: int | None = None,
+        passes: int = 1,
     ) -> None:
         self.anchors, self.columns, self.centre = _prepare(anchors, columns, anchor_kept, column_kept, distance)
         self.anchors = self.anchors if scale is None else self.anchors * scale
@@ -93,7 +95,7 @@ class PairMatrix:
         self.column_ids, self.column_kept, self.distance = column_ids, column_kept, distance
         n = ops.shape(columns)[0]
         self.places = ops.arange(n, dtype="int32")
-        self.block_size = block_size or _at_least_one(BLOCK_ELEMENTS // _at_least_one(n))
+        self.block_size = block_size or _at_least_one(BLOCK_ELEMENTS // _at_least_one(passes * n))
 
     def rows(self, kernel: Kernel, of_anchors: Sequence[Any] = (), of_columns: Sequence[Any] = ()) -> Any:
         """`kernel(d, positive, negative, *of_anchors, *of_columns)` of all anchors, (b,) or (b, k).

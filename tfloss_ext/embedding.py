@@ -306,6 +306,8 @@ class LiftedStructure(PairLoss, key="lifted_structure"):
     margin: float = number(default=1.0, at_least=0, doc="In the unit of the distance.")
     distance: str = choice(options=("l2", "squared_l2", "cosine"), default="l2", doc='`"cosine"` is 1 - cosine.')
 
+    passes = 2
+
     def totals(self, pairs: blocks.PairMatrix) -> Any:
         def reach(d: Any, positive: Any, negative: Any) -> Any:
             return sum(numerics.logsumexp(self.margin - d, negative))

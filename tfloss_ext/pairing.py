@@ -109,6 +109,7 @@ class PairLoss(InBatchLoss):
 
     distance = "similarity"  # What the kernel sees, as `blocks.PairMatrix` has it.
     scale: ClassVar[Any] = None  # What similarities are multiplied with.
+    passes: ClassVar[int] = 1  # How often it goes over the pairs: a block of each is held.
     takes_views: ClassVar[bool] = False  # Whether there may be several embeddings of a sample, `(B, V, D)`.
 
     @hook
@@ -152,6 +153,7 @@ class PairLoss(InBatchLoss):
             distance=self.distance,
             scale=self.scale,
             block_size=self.block_size,
+            passes=self.passes,
         )
         totals = self.totals(pairs)
         values = ops.sum(ops.reshape(totals[:, 0], (batch, views)), axis=1)
