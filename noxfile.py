@@ -58,7 +58,7 @@ def versions(session: nox.Session, versions: str, backend: str) -> None:
         "pytest",
         "-q",
         *(session.posargs or [f"tests/test_{name}.py" for name in TESTS]),
-        env={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        env={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
 
 
