@@ -24,7 +24,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 WIDTH, PER_ID = 128, 8
-LONG = 5_000  # Milliseconds of a step that is taken but once.
+LONG = 20_000  # Milliseconds of a step that is taken but once, tracing included.
 SIZES = (1024, 4096, 8192, 16384, 32768)
 OF_VIEWS = ("info_nce", "siglip", "nt_xent")
 OF_IDS = (
