@@ -186,8 +186,8 @@ def batches(arguments: argparse.Namespace) -> list[str]:
     return [
         "Forward plus backward in a graph of B embeddings of 128 numbers, eight of each id or two views of a sample",
         "(`nt_xent` compares 2 B), and the peak of memory beyond what came before; this alone is printed by `python",
-        "benchmarks/batches.py`. The whole matrix is the same loss as one writes it without blocks. A step of more than",
-        "twenty seconds is taken once, tracing included.",
+        "benchmarks/batches.py`. The whole matrix is the same loss as one writes it without blocks. A step of more",
+        "than twenty seconds is taken once, tracing included.",
         "",
         *table(found),
         "",
