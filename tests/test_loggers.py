@@ -51,10 +51,11 @@ def test_weights_and_biases(tmp_path, monkeypatch):
 
 @pytest.mark.tensorflow
 @pytest.mark.filterwarnings("default")  # What it warns of is its own and its database's.
-def test_mlflow(tmp_path):
+def test_mlflow(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
     from mlflow.tensorflow import MlflowCallback
 
+    monkeypatch.chdir(tmp_path)  # Where it puts what it keeps beside the metrics.
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/runs.db")
     with mlflow.start_run() as run:
         logs = fitted(MlflowCallback())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import difflib
 import json
@@ -15,14 +16,14 @@ import numpy as np
 REQUIRED = dataclasses.MISSING
 
 
-class Moving:
+class Moving(abc.ABC):
     """A number that moves as a model is trained, and is known when a loss is called."""
 
     start: Any
 
+    @abc.abstractmethod
     def now(self, handed: Mapping[str, Any]) -> Any:
         """The number, by what layers handed along with the predictions."""
-        raise NotImplementedError
 
     def __mul__(self, other: Any) -> Any:
         return NotImplemented

@@ -80,33 +80,22 @@ class _OfTasks(_Identity):
     """A layer over several outputs, of each of which it hands a weight along."""
 
     def build(self, input_shape: Any) -> None:
-        """Make a weight for each output."""
+        """Take in which outputs there are."""
         if not isinstance(input_shape, dict) and not isinstance(input_shape[0], (list, tuple, dict)):
             raise ValueError(
                 f"Expected a dict, list or tuple of several outputs. Received: one of shape {tuple(input_shape)}"
             )
         self.tasks = sorted(input_shape) if isinstance(input_shape, dict) else list(range(len(input_shape)))
-        self.make(len(self.tasks))
 
-    def make(self, count: int) -> None:
-        """Make what is held of so many outputs."""
-        raise NotImplementedError
+    def weighed(self, inputs: Any, weights: Any) -> Any:
+        """The outputs, each of which knows its weight, of `(K,)` in their order."""
 
-    @property
-    def weights_now(self) -> Any:
-        """The weights of the outputs, in their order: `(K,)`."""
-        raise NotImplementedError
-
-    def call(self, inputs: Any) -> Any:
-        """The outputs, each of which knows its weight."""
-        weights = self.weights_now
-
-        def weighed(output: Any, weight: Any) -> Any:
+        def with_weight(output: Any, weight: Any) -> Any:
             return keras.tree.map_structure(lambda each: handing.passed_on(each, task_weight=weight), output)
 
         if isinstance(inputs, dict):
-            return {task: weighed(inputs[task], weights[i]) for i, task in enumerate(self.tasks)}
-        return type(inputs)(weighed(each, weights[i]) for i, each in enumerate(inputs))
+            return {task: with_weight(inputs[task], weights[i]) for i, task in enumerate(self.tasks)}
+        return type(inputs)(with_weight(each, weights[i]) for i, each in enumerate(inputs))
 
 
 class _HalfOfSum(keras.regularizers.Regularizer):
@@ -154,16 +143,22 @@ class UncertaintyWeights(_OfTasks):
         ... )
     """
 
-    def make(self, count: int) -> None:
+    def build(self, input_shape: Any) -> None:
+        """Make a log-variance for each output."""
+        super().build(input_shape)
         # The part that only depends on the weights is what Keras has regularizers for: what `add_loss` is told is lost
         # where replicas wait for each other.
         self.log_variances = self.add_weight(
-            name="log_variances", shape=(count,), initializer="zeros", regularizer=_HalfOfSum(), autocast=False
+            name="log_variances",
+            shape=(len(self.tasks),),
+            initializer="zeros",
+            regularizer=_HalfOfSum(),
+            autocast=False,
         )
 
-    @property
-    def weights_now(self) -> Any:
-        return ops.exp(-ops.convert_to_tensor(self.log_variances))
+    def call(self, inputs: Any) -> Any:
+        """The outputs, each of which knows its weight."""
+        return self.weighed(inputs, ops.exp(-ops.convert_to_tensor(self.log_variances)))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -196,23 +191,26 @@ class TaskWeights(_OfTasks):
         [0.5, 2.0]
     """
 
-    def make(self, count: int) -> None:
-        def weight(name: str, shape: tuple[int, ...], initializer: str) -> Any:
+    def build(self, input_shape: Any) -> None:
+        """Make a weight for each output, and what its loss was."""
+        super().build(input_shape)
+
+        def weight(name: str, initializer: str) -> Any:
             return self.add_weight(
                 name=name,
-                shape=shape,
+                shape=(len(self.tasks),),
                 initializer=initializer,
                 trainable=False,
                 autocast=False,
                 aggregation="only_first_replica",
             )
 
-        self.task_weights = weight("task_weights", (count,), "ones")
-        self.last_losses = weight("last_losses", (count,), "zeros")
+        self.task_weights = weight("task_weights", "ones")
+        self.last_losses = weight("last_losses", "zeros")
 
-    @property
-    def weights_now(self) -> Any:
-        return ops.convert_to_tensor(self.task_weights)
+    def call(self, inputs: Any) -> Any:
+        """The outputs, each of which knows its weight."""
+        return self.weighed(inputs, ops.convert_to_tensor(self.task_weights))
 
 
 class DynamicWeightAverage(keras.callbacks.Callback):
