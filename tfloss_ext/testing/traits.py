@@ -277,6 +277,8 @@ def _example(traits: Traits, shape: tuple[int, ...], rng: np.random.Generator) -
         "centres": lambda: np.tanh(raw),
         "distances": lambda: 2 * rng.random(shape),
         "units": lambda: raw / np.linalg.norm(raw, axis=-1, keepdims=True),
+        # Their slopes grow as they shrink, and with them the rounding of what is nearly 0.
+        "views": lambda: raw / np.linalg.norm(raw, axis=-1, keepdims=True) * (3 + rng.random((*shape[:-1], 1))),
         "boxes": lambda: _boxes(rng, shape),
     }
     p = predictions.get(traits.predictions, lambda: raw)()
