@@ -10,11 +10,12 @@ alone, it gives those. A loss knows nothing of it: `reduced` and `values` stand 
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -199,6 +200,42 @@ def pullback(function: Callable[..., Any], *tensors: Any) -> tuple[Any, Callable
         return torch.autograd.grad(parts, tensors, slopes, create_graph=again, materialize_grads=True)
 
     return results, by_tape
+
+
+# As people run it
+
+
+def compiled(function: Callable[..., Any], arrays: Sequence[np.ndarray], mode: str) -> Callable[..., Any]:
+    """The function as it is, or compiled for batches of any size."""
+    if mode == "eager":
+        return function
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
+    run: Any = tf.function(function, input_signature=specs, jit_compile=mode == "xla", autograph=False)
+    return lambda *arrays: run(*map(tf.convert_to_tensor, arrays))
+
+
+@contextlib.contextmanager
+def float64() -> Iterator[None]:
+    """Lets JAX compute in float64, which it otherwise does not."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    # As a context it is in no place that all versions of JAX agree on.
+    config: Any = jax.config
+    before = config.jax_enable_x64
+    config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        config.update("jax_enable_x64", before)
 
 
 # Slices

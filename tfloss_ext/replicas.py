@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -61,3 +63,46 @@ def gather(tensor: Any) -> tuple[Any, Any]:
     gathered = tf.cast(context.all_gather(tensor if travels else tf.cast(tensor, tf.int64), 0), tensor.dtype)
     # The width, which is lost on the way.
     return tf.ensure_shape(gathered, (None, *tensor.shape[1:])), start
+
+
+# Two on one machine, to see that they take the step of one
+
+
+def make_two() -> None:
+    """Two devices of one CPU. Before TensorFlow is asked for any."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@functools.cache
+def _two_replicas() -> Any:
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def slope_on_two(loss: Any, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    """The gradient by the predictions, of which each replica has half."""
+    import tensorflow as tf
+
+    strategy, half = _two_replicas(), len(y_pred) // 2
+    shares = [
+        strategy.experimental_distribute_values_from_function(
+            lambda context, array=array: tf.convert_to_tensor(
+                array[context.replica_id_in_sync_group * half : (context.replica_id_in_sync_group + 1) * half]
+            )
+        )
+        for array in (y_true, y_pred)
+    ]
+
+    def step(y_true: Any, y_pred: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(y_pred)
+            value = loss(y_true, y_pred)
+        return tape.gradient(value, y_pred, unconnected_gradients="zero")
+
+    # Not as a graph, whose making takes many times as long.
+    slopes = strategy.experimental_local_results(strategy.run(step, args=shares))
+    return np.concatenate([each.numpy() for each in slopes])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that hold any Keras loss to what a loss should do: values, weights, masks, precision, gradients, saving.
 
-Nothing in the package imports this. It runs a loss in every way there is, so that it knows the backends, as
-`gradients` and `replicas` do.
+Nothing in the package imports this. It runs a loss in every way there is; how that is done on a backend, `gradients`
+and `replicas` know.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfloss_ext import registry
+from tfloss_ext import gradients, registry
 from tfloss_ext.base import Loss
 from tfloss_ext.compose import LossSum
 from tfloss_ext.parameters import check as checked
@@ -25,11 +25,9 @@ from tfloss_ext.testing.subject import (
     Subject,
     alike,
     as_json,
-    compiled,
     config_of,
     expect,
     finite,
-    float64,
     in_float64,
     numpy,
     parameters_of,
@@ -530,7 +528,7 @@ def _check_gradient(subject: Subject) -> None:
     """Its gradient is the slope that differences of its value give."""
     if subject.traits.holds:
         skip("a factor of it carries no gradient, as it is declared")
-    with float64():
+    with gradients.float64():
         for pair in subject.pairs[:1]:
             loss, exact = in_float64(subject.loss, pair)
             y_true, y_pred = pair[0], pair[1].astype("float64" if exact else "float32")
@@ -590,7 +588,7 @@ def _check_modes(subject: Subject) -> None:
         pair = single(pair)
         value = numpy(subject.loss(*pair))
         for mode in _other_modes(subject):
-            received = numpy(compiled(subject.loss, pair, mode)(*pair))
+            received = numpy(gradients.compiled(subject.loss, pair, mode)(*pair))
             alike(received, value, f"the eager loss in mode {mode!r}", atol=1e-6)
 
 
@@ -659,7 +657,7 @@ def _check_oracle(subject: Subject) -> None:
     """Its values are those of the reference."""
     oracle = _oracle(subject)
     for y_true, y_pred in subject.pairs:
-        with float64():
+        with gradients.float64():
             loss, exact = in_float64(subject.loss, (y_true, y_pred))
             if exact:
                 values = numpy(loss(y_true, y_pred))
@@ -687,7 +685,7 @@ def _check_oracle_gradient(subject: Subject) -> None:
 
         where, expected = slope_by_differences(total, y_pred.astype("float64"), 1e-6)
         for mode in subject.modes:
-            with float64():
+            with gradients.float64():
                 loss, exact = in_float64(subject.loss, (y_true, y_pred))
                 given = y_pred.astype("float64" if exact else "float32")
                 value, slope = value_and_slope(loss, (y_true, given), mode=mode, factors=factors)

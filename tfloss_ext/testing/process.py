@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfloss_ext import replicas
 from tfloss_ext.testing.subject import Subject, as_json, classes_inside, config_of, numpy, reduced, single
 from tfloss_ext.testing.traits import Pair
 
@@ -103,11 +103,7 @@ def reload() -> None:
     """Answer, as the fresh process."""
     folder = Path(sys.argv[1])
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        # Before anything asks for a device.
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        replicas.make_two()  # Before anything asks for a device.
     found = {}
     for entry in json.loads((folder / "questions.json").read_text(encoding="utf-8")):
         with np.load(folder / f"{entry['index']}.npz") as arrays:
@@ -129,7 +125,7 @@ def _reloaded(entry: Mapping[str, Any], pair: Pair) -> dict[str, Any]:
     }
     if entry["replicas"] and keras.backend.backend() == "tensorflow":
         try:
-            answer["replicas"] = _on_two_replicas(reduced(loss, "sum_over_batch_size"), pair).tolist()
+            answer["replicas"] = replicas.slope_on_two(reduced(loss, "sum_over_batch_size"), *pair).tolist()
         except Exception as error:
             answer["replicas_error"] = " ".join(f"{type(error).__name__}: {error}".split())[:400]
     return answer
@@ -146,35 +142,3 @@ def _import(name: str, file: str | None) -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-
-
-@functools.cache
-def _two_replicas() -> Any:
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-def _on_two_replicas(loss: Any, pair: Pair) -> np.ndarray:
-    """The gradient by the predictions, of which each replica has half."""
-    import tensorflow as tf
-
-    strategy, half = _two_replicas(), len(pair[1]) // 2
-    shares = [
-        strategy.experimental_distribute_values_from_function(
-            lambda context, array=array: tf.convert_to_tensor(
-                array[context.replica_id_in_sync_group * half : (context.replica_id_in_sync_group + 1) * half]
-            )
-        )
-        for array in pair
-    ]
-
-    def step(y_true: Any, y_pred: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(y_pred)
-            value = loss(y_true, y_pred)
-        return tape.gradient(value, y_pred, unconnected_gradients="zero")
-
-    # Not as a graph, whose making takes many times as long.
-    slopes = strategy.experimental_local_results(strategy.run(step, args=shares))
-    return np.concatenate([each.numpy() for each in slopes])

@@ -9,7 +9,7 @@ import inspect
 import re
 import unittest
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
@@ -246,42 +246,9 @@ def values_and_slopes(
         return value, pull(ops.ones_like(value))[0]
 
     more = [] if weight is None else [weight]
-    step = compiled(run, [y_true, y_preds[0], *more], mode)
+    step = gradients.compiled(run, [y_true, y_preds[0], *more], mode)
     found = [step(y_true, ops.convert_to_tensor(y_pred), *more) for y_pred in y_preds]
     return [(numpy(value), numpy(slope)) for value, slope in found]
-
-
-def compiled(function: Callable[..., Any], arrays: Sequence[np.ndarray], mode: str) -> Callable[..., Any]:
-    """The function as it is, or compiled for batches of any size."""
-    if mode == "eager":
-        return function
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.jit(function)
-    import tensorflow as tf
-
-    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
-    run: Any = tf.function(function, input_signature=specs, jit_compile=mode == "xla", autograph=False)
-    return lambda *arrays: run(*map(tf.convert_to_tensor, arrays))
-
-
-@contextlib.contextmanager
-def float64() -> Iterator[None]:
-    """Lets JAX compute in float64, which it otherwise does not."""
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
-
-    # As a context it is in no place that all versions of JAX agree on.
-    config: Any = jax.config
-    before = config.jax_enable_x64
-    config.update("jax_enable_x64", True)
-    try:
-        yield
-    finally:
-        config.update("jax_enable_x64", before)
 
 
 def slope_by_differences(

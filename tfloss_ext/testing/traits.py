@@ -69,7 +69,7 @@ class Traits:
         couples: Whether a value depends on other samples than its own.
         sums: Whether the positions of a sample are summed up inside its value, as in Dice.
         positions: Whether samples may have further axes, `(B, ..., C)`, each position with a value of its own.
-        asks_replicas: Whether a loss that couples samples sees those of every replica under `tf.distribute`.
+        asks_replicas: Whether a loss that couples samples sees those of every replica.
         holds: Whether a factor of it carries no gradient, which then is not the slope of the value.
         saturates: Whether its gradient vanishes, as its formula has it, where a logit is far on the wrong side.
         extremes: Whether it is defined, and its gradient too, at the edges of what it takes.
