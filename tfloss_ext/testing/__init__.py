@@ -15,7 +15,7 @@ from typing import Any
 from tfloss_ext.parameters import nearest
 from tfloss_ext.testing.checks import CHECKS
 from tfloss_ext.testing.process import Process
-from tfloss_ext.testing.subject import Oracle, SkipCheck, Subject, label, subject_of
+from tfloss_ext.testing.subject import Oracle, SkipCheck, Subject, label, subject_of, told
 from tfloss_ext.testing.traits import Pair, Traits, traits_of
 
 __all__ = [
@@ -81,8 +81,7 @@ class Check:
         except (AssertionError, SkipCheck):
             raise
         except Exception as error:
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            raise AssertionError(f"{self._text} Received: {told[:400]}") from error
+            raise AssertionError(f"{self._text} Received: {told(error)}") from error
 
     @property
     def _text(self) -> str:

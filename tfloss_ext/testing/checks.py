@@ -35,6 +35,7 @@ from tfloss_ext.testing.subject import (
     single,
     skip,
     slope_by_differences,
+    told,
     value_and_slope,
     values_and_slopes,
 )
@@ -220,7 +221,7 @@ def _check_copies(subject: Subject) -> None:
             expect(
                 False,
                 f"{name} to find {type(subject.loss).__name__}: give it a key, or @register_keras_serializable()",
-                " ".join(f"{type(error).__name__}: {error}".split())[:200],
+                told(error),
             )
         expect(isinstance(again, type(subject.loss)), f"a {type(subject.loss).__name__} from {name}", repr(again))
         for pair in subject.pairs:
@@ -359,7 +360,7 @@ def _check_sample_weight(subject: Subject) -> None:
             try:
                 received = subject.values(pair, given)
             except Exception as error:  # Backends raise errors of their own.
-                expect(False, what, f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")
+                expect(False, what, told(error))
             if not isinstance(subject.loss, Loss) and received.size == expected.size:
                 received = received.reshape(expected.shape)  # Keras gives (B, 1), with the right numbers.
             alike(received, expected, what)

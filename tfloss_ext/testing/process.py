@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from tfloss_ext import replicas
-from tfloss_ext.testing.subject import Subject, as_json, classes_inside, config_of, numpy, reduced, single
+from tfloss_ext.testing.subject import Subject, as_json, classes_inside, config_of, numpy, reduced, single, told
 from tfloss_ext.testing.traits import Pair
 
 
@@ -70,7 +70,7 @@ def _question(subject: Subject) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(subject.loss)))
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": told(error)}
     classes = [type(subject.loss), *classes_inside(subject.loss)]
     for cls in classes:
         if cls.__module__ == "__main__":
@@ -111,7 +111,7 @@ def reload() -> None:
         try:
             found[entry["index"]] = _reloaded(entry, pair)
         except Exception as error:
-            found[entry["index"]] = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:400]}
+            found[entry["index"]] = {"error": told(error)}
     (folder / "answers.json").write_text(json.dumps(found), encoding="utf-8")
 
 
@@ -127,7 +127,7 @@ def _reloaded(entry: Mapping[str, Any], pair: Pair) -> dict[str, Any]:
         try:
             answer["replicas"] = replicas.slope_on_two(reduced(loss, "sum_over_batch_size"), *pair).tolist()
         except Exception as error:
-            answer["replicas_error"] = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+            answer["replicas_error"] = told(error)
     return answer
 
 

@@ -151,6 +151,11 @@ def skip(reason: str) -> NoReturn:
     raise SkipCheck(reason)
 
 
+def told(error: Exception) -> str:
+    """What was raised, in a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:400]
+
+
 def expect(holds: Any, expected: str, received: Any) -> None:
     if not holds:
         raise AssertionError(f"Expected {expected}. Received: {received}")
